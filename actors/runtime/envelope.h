@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// The header of every frame on the bus: one msgpack array of fixed-width elements, so that any
+// msgpack decoder reads it and the broker reads constant offsets. The body follows in the same
+// frame; only edges and actors open it.
+//
+//   off  marker  field
+//     0  0x9d    array of 13
+//     1  cc      version       1
+//     3  cc      kind          enum envelope_kind
+//     5  cd      flags
+//     8  cd      operation     of a request; of a reply: enum status
+//    11  cd      schema        body version
+//    14  cc      lane
+//    16  cc      attempt       from 0
+//    18  ce      budget        microseconds left; of a reply: retry delay
+//    23  c4 10   tenant        user id; of an event: channel hash
+//    41  cf      session       of the edge
+//    50  cf      correlation   of the request, unique in its session
+//    59  c4 10   key           idempotency key
+//    77  c4 19   trace         W3C: trace id 16, span id 8, flags 1
+//   104                        body
+//
+// A reply has, before its body, c4 20 and the 32 bytes of struct reply_block.
+#pragma once
+#include "contract.h"
+#include "text.h"
+
+enum { ENVELOPE_BYTES = 104, REPLY_BLOCK_BYTES = 34, ENVELOPE_VERSION = 1 };
+
+enum envelope_kind {
+    KIND_HELLO = 1, // peer -> broker: who it is, what it serves
+    KIND_WELCOME, // broker -> peer
+    KIND_HEARTBEAT, // both ways; carries the absolute credit limits
+    KIND_CREDIT, // both ways: new absolute limits
+    KIND_REQUEST,
+    KIND_REPLY,
+    KIND_CANCEL, // edge -> broker -> actor: nobody waits any more
+    KIND_DRAIN, // peer -> broker: no new work, please
+    KIND_GOAWAY, // broker -> peer: send no new work here
+    KIND_GOODBYE, // either: the last frame
+    KIND_EVENT,
+    KIND_SUBSCRIBE, // edge -> broker: channel hashes in the body
+    KIND_UNSUBSCRIBE,
+    KIND_GAP, // broker -> edge: events were dropped
+    KIND_REHELLO, // broker -> unknown peer: say hello again
+};
+
+struct envelope {
+    uint8_t version;
+    uint8_t kind;
+    uint16_t flags;
+    uint16_t operation;
+    uint16_t schema;
+    uint8_t lane;
+    uint8_t attempt;
+    uint32_t budget_us;
+    struct uuid tenant;
+    uint64_t session;
+    uint64_t correlation;
+    uint8_t key[16];
+    uint8_t trace[25];
+};
+
+// Times are microseconds: how long the message waited in the broker's queue and in the actor's,
+// how long the database took, how long the actor had it in all.
+struct reply_block {
+    uint64_t version; // of the row or tenant; 0: none
+    uint32_t flags; // REPLY_REPLAYED, REPLY_CACHED
+    uint32_t queue_us;
+    uint32_t wait_us;
+    uint32_t database_us;
+    uint32_t actor_us;
+};
+enum { REPLY_REPLAYED = 1, REPLY_CACHED = 2 };
+
+// Writes ENVELOPE_BYTES at frame.
+void envelope_write(const struct envelope *envelope, void *frame);
+
+// False unless frame begins with a whole, well-marked header of a version this build knows.
+MUST_USE bool envelope_read(struct text frame, struct envelope *ret_envelope);
+
+// Patches the budget in place; frame must have been read successfully.
+void envelope_set_budget(void *frame, uint32_t budget_us);
+
+// Writes REPLY_BLOCK_BYTES.
+void reply_block_write(const struct reply_block *block, void *bytes);
+MUST_USE bool reply_block_read(struct text bytes, struct reply_block *ret_block);

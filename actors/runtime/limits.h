@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every queue, table, retry and size of the system, with what happens at the limit.
+// Sizes are bytes, times are milliseconds or microseconds as the name says.
+#pragma once
+#include <assert.h>
+
+// --- the bus -----------------------------------------------------------------------------------
+enum {
+    BROKERS_MAX = 4, // more in VALORIZE_BROKERS: refuse to start
+    FRAME_BYTES_MAX = 1 << 20, // longer: the bus drops the sender's connection
+    HEARTBEAT_MS = 250, // from the loop, to every peer
+    SUSPECT_MS = 750, // silent so long: no new work, reads are sent again
+    GONE_MS = 1500, // silent so long: the session ends, "actor lost"
+    CREDIT_HOLD_MS = 100, // an edge waits so long for credit, then 503
+    ATTEMPTS_MAX = 3, // sends of one request; then its last failure stands
+    DRAIN_MS = 8000, // from SIGTERM to exit
+    WINDOW_COMMAND = 64, // messages an actor accepts from each broker
+    WINDOW_QUERY = 32,
+    WINDOW_TASK = 8,
+    EDGE_WINDOW_INTERACTIVE = 2048, // messages a broker accepts from each edge; then the
+    EDGE_WINDOW_COMMAND = 1024, // edge holds the request CREDIT_HOLD_MS, then 503
+    EDGE_WINDOW_TASK = 256,
+    EDGE_WINDOW_BULK = 256,
+    EVENT_WINDOW_BYTES = 4 << 20, // events under way to an edge; then dropped with a gap
+    REQUESTS_IN_FLIGHT_MAX = 8192, // of one edge over all brokers; then 503
+    PEERS_MAX = 256, // sessions of one broker; then the hello is refused
+    BROKER_MESSAGES_MAX = 16384, // queued in one broker; then 503 "busy"
+    BROKER_BYTES_MAX = 64 << 20, // queued bodies in one broker; then 503 "busy"
+    BROKER_TENANTS_MAX = 16384, // tenants with queued messages; then 503 "busy"
+    BROKER_IN_FLIGHT_MAX = 16384, // dispatched and unanswered; then messages stay queued
+};
+
+// --- HTTP --------------------------------------------------------------------------------------
+enum {
+    HTTP_BODY_BYTES_MAX = 64 << 10, // 413
+    HTTP_URL_BYTES_MAX = 8 << 10, // 414
+    HTTP_HEADER_BYTES_MAX = 8 << 10, // 431
+    HTTP_CONNECTION_POOL_BYTES = 24 << 10,
+    HTTP_CONNECTIONS_MAX = 20000, // further ones wait in the listen queue
+    HTTP_HEADER_MS = 10000, // the connection is closed
+    HTTP_BODY_MS = 30000, // 408, closed
+    HTTP_IDLE_MS = 60000, // closed
+    RETRY_AFTER_S = 1,
+    IDEMPOTENCY_KEY_BYTES_MAX = 255, // 422
+    TOKEN_CACHE_MS = 30000, // a resolved token is believed so long
+    TOKEN_UNKNOWN_MS = 2000, // a refused one, so long
+    TOKEN_CACHE_MAX = 65536, // oldest are replaced
+};
+
+// --- input -------------------------------------------------------------------------------------
+enum {
+    JSON_DEPTH_MAX = 8, // 422
+    FIELDS_MAX = 64, // of one message; the generator refuses more
+    FIELD_ERRORS_MAX = 32, // reported at once; the rest is counted
+    PARAMETERS_MAX = 32, // of one SQL statement; the generator refuses more
+    COLUMNS_MAX = 32, // of one reply row; the generator refuses more
+    ROWS_MAX = 500, // of one reply
+    REPLY_BYTES_MAX = 768 << 10, // 500 and an alert: the schema promises less
+    PER_PAGE_MAX = 100,
+    FILTER_IDS_MAX = 50, // accounts[] and categories[]; 422
+    ACCOUNTS_PER_TENANT_MAX = 200, // 422
+    CATEGORIES_PER_TENANT_MAX = 500, // 422
+};
+#define MONEY_MAX 1000000000000000LL // 10^15 either way, amounts and balances; 422
+
+// --- store -------------------------------------------------------------------------------------
+enum {
+    BATCH_MEMBERS_MAX = 64, // commands in one transaction; the rest is the next batch
+    BATCH_BYTES_MAX = 64 << 10, // encoded parameters of a batch
+    READ_CONNECTIONS = 4, // of one query actor
+    READ_IN_FLIGHT_MAX = 2, // statements on each of them; the rest waits, bounded by
+                            // the window the actor grants
+    DATABASE_BACKOFF_MS_MIN = 50,
+    DATABASE_BACKOFF_MS_MAX = 2000,
+    LOCK_TIMEOUT_MS = 500,
+    CACHE_DEADLINE_MS = 30, // then the request goes to PostgreSQL
+    CACHE_INVALIDATE_MS = 100, // then cache.bypass
+    CACHE_BREAKER_MISSES = 2, // then CACHE_BREAKER_MS straight to PostgreSQL
+    CACHE_BREAKER_MS = 1000,
+    CACHE_PAGE_MS = 60000,
+    CACHE_TOKEN_MS = 3600000,
+    BULKHEAD_MS = 60000, // a tenant whose command failed by SQL error goes alone
+};
+
+static_assert(REPLY_BYTES_MAX < FRAME_BYTES_MAX, "a reply fits one frame");
+static_assert(SUSPECT_MS >= 3 * HEARTBEAT_MS && GONE_MS >= 2 * SUSPECT_MS,
+              "two lost heartbeats are not a death");
+static_assert(WINDOW_COMMAND <= BATCH_MEMBERS_MAX, "a whole window is one batch");
+static_assert(HTTP_BODY_BYTES_MAX < FRAME_BYTES_MAX, "a body fits one frame");

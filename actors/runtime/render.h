@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows of text cells -> the JSON document of a reply, by the reply's field table.
+#pragma once
+#include "arena.h"
+#include "operation.h"
+
+// cells[row * columns + column], text as PostgreSQL writes it; bytes == NULL is SQL NULL.
+struct rows {
+    uint32_t count;
+    uint32_t columns;
+    const struct text *cells;
+};
+
+// What a page needs beside its rows.
+struct page {
+    int64_t number; // from 1
+    int64_t per_page;
+    int64_t total;
+    struct text path; // "/api/transactions"
+    struct text query; // canonical parameters without page, percent-encoded, may be empty
+};
+
+// The whole document for the operation's form (page is NULL but for REPLY_PAGE), in the arena.
+// A row count or column count that does not fit the table is a bug of the statement: ASSERT.
+// STATUS_TOO_LARGE when the arena is full.
+MUST_USE enum status render_reply(const struct operation *operation, const struct rows *rows,
+                                  const struct page *page, struct arena *arena,
+                                  struct text *ret_json);

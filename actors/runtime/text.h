@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// The values that cross every border: borrowed bytes, ids, money. All are passed by value; none
+// owns memory.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+// Bytes with a length, not terminated. bytes == NULL means "no value" (SQL NULL, absent field);
+// an empty text has length 0 and a non-NULL pointer.
+struct text {
+    const char *bytes;
+    uint32_t length;
+};
+
+struct uuid {
+    uint8_t bytes[16];
+};
+
+enum currency { CURRENCY_BRL, CURRENCY_USD, CURRENCY_EUR, CURRENCY_COUNT };
+
+struct money {
+    int64_t value; // of the smallest unit (cents); a credit when >= 0, else a debit
+    uint8_t currency;
+};
+
+// A list member of a generated struct; items has the element type of the schema.
+struct list {
+    void *items;
+    uint32_t count;
+};
+
+#define TEXT(literal) ((struct text){"" literal, sizeof(literal) - 1})
+
+static inline struct text text_of(const char *terminated) {
+    return (struct text){terminated, (uint32_t)strlen(terminated)};
+}
+
+static inline bool text_equal(struct text a, struct text b) {
+    return a.length == b.length && (a.length == 0 || memcmp(a.bytes, b.bytes, a.length) == 0);
+}
+
+static inline bool uuid_equal(struct uuid a, struct uuid b) {
+    return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
+}

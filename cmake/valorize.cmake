@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+# How every target of the tree is compiled, and the three words the parts use:
+# valorize_library, valorize_program, valorize_test (and valorize_fuzz).
+
+add_library(valorize_options INTERFACE)
+target_compile_definitions(valorize_options INTERFACE _GNU_SOURCE)
+target_compile_options(valorize_options INTERFACE
+    -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
+    -fno-omit-frame-pointer -fstack-protector-strong
+    $<$<BOOL:${VALORIZE_WERROR}>:-Werror>)
+if(VALORIZE_SANITIZE)
+    target_compile_options(valorize_options INTERFACE
+        -fsanitize=${VALORIZE_SANITIZE} -fno-sanitize-recover=all)
+    target_link_options(valorize_options INTERFACE -fsanitize=${VALORIZE_SANITIZE})
+endif()
+if(VALORIZE_FUZZ)
+    target_compile_options(valorize_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+# valorize_library(name SOURCES ... LINK ...): headers are included from the own folder and from
+# the folders of the libraries it links.
+function(valorize_library name)
+    cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SOURCES;LINK")
+    add_library(${name} STATIC ${ARG_SOURCES})
+    target_include_directories(${name} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+    target_link_libraries(${name} PUBLIC valorize_options ${ARG_LINK})
+endfunction()
+
+function(valorize_program name)
+    cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SOURCES;LINK")
+    add_executable(${name} ${ARG_SOURCES})
+    target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+    target_link_libraries(${name} PRIVATE valorize_options ${ARG_LINK})
+endfunction()
+
+# valorize_test(x_test LINK ...): x_test.c (and SOURCES), a plain executable run by ctest.
+function(valorize_test name)
+    cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SOURCES;LINK")
+    add_executable(${name} ${name}.c ${ARG_SOURCES})
+    set_target_properties(${name} PROPERTIES
+        RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+    target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+    target_link_libraries(${name} PRIVATE valorize_options ${ARG_LINK})
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+endfunction()
+
+# valorize_fuzz(x_fuzz LINK ...): x_fuzz.c with LLVMFuzzerTestOneInput; its corpus is the folder
+# x_fuzz.corpus beside it.
+function(valorize_fuzz name)
+    if(NOT VALORIZE_FUZZ)
+        return()
+    endif()
+    cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SOURCES;LINK")
+    add_executable(${name} ${name}.c ${ARG_SOURCES})
+    set_target_properties(${name} PROPERTIES
+        RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+    target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+    target_link_libraries(${name} PRIVATE valorize_options ${ARG_LINK})
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+endfunction()
