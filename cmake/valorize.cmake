@@ -17,19 +17,26 @@ if(VALORIZE_FUZZ)
     target_compile_options(valorize_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
+# Folders are for #include "..." only: a library that asks for <limits.h> means the system's.
+function(valorize_include name scope)
+    foreach(folder ${ARGN})
+        target_compile_options(${name} ${scope} "SHELL:-iquote ${folder}")
+    endforeach()
+endfunction()
+
 # valorize_library(name SOURCES ... LINK ...): headers are included from the own folder and from
 # the folders of the libraries it links.
 function(valorize_library name)
     cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SOURCES;LINK")
     add_library(${name} STATIC ${ARG_SOURCES})
-    target_include_directories(${name} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+    valorize_include(${name} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
     target_link_libraries(${name} PUBLIC valorize_options ${ARG_LINK})
 endfunction()
 
 function(valorize_program name)
     cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SOURCES;LINK")
     add_executable(${name} ${ARG_SOURCES})
-    target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+    valorize_include(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
     target_link_libraries(${name} PRIVATE valorize_options ${ARG_LINK})
 endfunction()
 
@@ -39,7 +46,7 @@ function(valorize_test name)
     add_executable(${name} ${name}.c ${ARG_SOURCES})
     set_target_properties(${name} PROPERTIES
         RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
-    target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+    valorize_include(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
     target_link_libraries(${name} PRIVATE valorize_options ${ARG_LINK})
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES TIMEOUT 300)
@@ -55,7 +62,7 @@ function(valorize_fuzz name)
     add_executable(${name} ${name}.c ${ARG_SOURCES})
     set_target_properties(${name} PROPERTIES
         RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
-    target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+    valorize_include(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
     target_link_libraries(${name} PRIVATE valorize_options ${ARG_LINK})
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
 endfunction()

@@ -26,6 +26,7 @@ struct admin_options {
     struct text (*command)(void *context, struct text line, struct arena *arena);
 };
 
-// NULL when the socket cannot be made (the path is over 100 bytes, the folder is missing).
+// NULL, with errno set, when the socket cannot be made: the path is over 100 bytes, the folder is
+// missing, a living process has it. A dead one's socket is replaced. Strings are borrowed.
 struct admin *admin_new(struct loop *loop, const struct admin_options *options);
 struct admin *admin_free(struct admin *admin); // removes the socket; accepts NULL, returns NULL

@@ -18,5 +18,5 @@ int64_t clock_wall_us(void) {
 }
 
 uint64_t clock_cpu_us(void) {
-    return read_us(CLOCK_PROCESS_CPUTIME_ID);
+    return read_us(CLOCK_THREAD_CPUTIME_ID);
 }

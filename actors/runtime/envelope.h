@@ -16,11 +16,12 @@
 //    23  c4 10   tenant        user id; of an event: channel hash
 //    41  cf      session       of the edge
 //    50  cf      correlation   of the request, unique in its session
-//    59  c4 10   key           idempotency key
+//    59  c4 10   key           idempotency key; of a reply: 8 bytes credit limit, 8 bytes zero
 //    77  c4 19   trace         W3C: trace id 16, span id 8, flags 1
 //   104                        body
 //
-// A reply has, before its body, c4 20 and the 32 bytes of struct reply_block.
+// A reply has, before its body, c4 20 and the 32 bytes of struct reply_block, then the body as one
+// msgpack bin32: c6, 4 bytes length, the bytes. The bodies of control frames are in control.h.
 #pragma once
 #include "contract.h"
 #include "text.h"
@@ -43,6 +44,14 @@ enum envelope_kind {
     KIND_UNSUBSCRIBE,
     KIND_GAP, // broker -> edge: events were dropped
     KIND_REHELLO, // broker -> unknown peer: say hello again
+};
+
+// Bits of envelope.flags.
+enum {
+    FLAG_CLIENT_KEY = 1, // the client gave the Idempotency-Key
+    FLAG_READ_ONLY = 2, // may be asked twice without a thought
+    FLAG_SAMPLED = 4,
+    FLAG_TESTING = 8,
 };
 
 struct envelope {
@@ -81,6 +90,22 @@ MUST_USE bool envelope_read(struct text frame, struct envelope *ret_envelope);
 
 // Patches the budget in place; frame must have been read successfully.
 void envelope_set_budget(void *frame, uint32_t budget_us);
+void envelope_set_attempt(void *frame, uint8_t attempt);
+
+// The absolute credit limit a reply carries: how many requests its receiver may have sent in all.
+void envelope_set_credit(void *frame, uint64_t limit);
+uint64_t envelope_credit(const struct envelope *envelope);
+
+// Adds what the broker knows to the block of a reply frame; nothing if the frame has no block.
+void reply_set_queue(void *frame, uint32_t length, uint32_t queue_us);
+
+// The head of a reply: ENVELOPE_BYTES + REPLY_BLOCK_BYTES + 5 bytes for a body of body_length.
+enum { REPLY_HEAD_BYTES = ENVELOPE_BYTES + REPLY_BLOCK_BYTES + 5 };
+void reply_head_write(const struct envelope *envelope, const struct reply_block *block,
+                      uint32_t body_length, void *head);
+
+// The block and the body of a whole reply frame; false when it is not well formed.
+MUST_USE bool reply_read(struct text frame, struct reply_block *ret_block, struct text *ret_body);
 
 // Writes REPLY_BLOCK_BYTES.
 void reply_block_write(const struct reply_block *block, void *bytes);

@@ -16,11 +16,15 @@ struct statement {
     uint8_t parameter_count;
 };
 
-// The tenant and key a handler may use; never from a body.
+// Who asks; never from a body. The process fills it from the envelope.
 struct caller {
     struct uuid tenant;
-    uint8_t key[16]; // idempotency key; commands only
     int64_t now_us; // wall clock
+    uint8_t random[16]; // fresh for this message: ids (uuid_make takes 10 bytes of it)
+    // Commands only:
+    uint8_t key[16]; // idempotency key
+    uint8_t fingerprint[16]; // of the request's canonical bytes
+    bool internal; // the key was made by the edge
 };
 
 enum { BOUND_STATEMENTS_MAX = 2 };
@@ -38,6 +42,7 @@ struct bound {
 
 struct binding {
     const struct caller *caller;
+    const struct operation *operation;
     const struct statement *shapes; // of this operation, indexed by the generated enum
     struct arena *arena;
     uint32_t count;
@@ -69,7 +74,17 @@ struct handler {
     reply_function *reply;
 };
 
-// Starts the next statement of the binding; then one call a parameter, in order.
+// For the process, before handler->bind. caller and arena outlive the binding.
+void binding_init(struct binding *binding, const struct handler *handler,
+                  const struct caller *caller, struct arena *arena);
+
+// Starts the next statement of the binding and binds what every statement of its kind begins
+// with: a query's $1 is the tenant (no tenant where the operation is not authenticated, none
+// where the statement has no parameter at all), a command's $1 to $4 are tenant, key,
+// fingerprint, internal. Then one call a parameter, in order, from $2 or $5 on.
+//
+// Ids and bytes are bound in binary, all else as text, so `$2` may be inferred as any type that
+// reads such a text. Texts given here are borrowed until the statement is sent.
 struct bound *binding_statement(struct binding *binding, uint32_t shape);
 void binding_null(struct bound *bound);
 void binding_text(struct bound *bound, struct text value);
@@ -79,6 +94,18 @@ void binding_uuid(struct bound *bound, struct binding *binding, struct uuid valu
 void binding_uuids(struct bound *bound, struct binding *binding, const struct uuid *values,
                    uint32_t count);
 void binding_timestamp(struct bound *bound, struct binding *binding, int64_t microseconds);
+void binding_date(struct bound *bound, struct binding *binding, int32_t days);
 void binding_bytes(struct bound *bound, struct text value);
 // '%value%' with %, _ and the escape character \ escaped, for ILIKE ... ESCAPE '\'.
 void binding_contains(struct bound *bound, struct binding *binding, struct text value);
+
+// What an operation with `parameters = [...]` has for bind and reply. Bind: its first shape with
+// these fields of the request (places in message->fields; a money is two parameters, value and
+// currency; an absent field is NULL); a second shape, if there is one, with the same parameters,
+// only if the first has no row. Reply: an outcome other than "ok" is the status of that name of
+// failures.toml, else STATUS_INTERNAL; REPLY_ONE without a row is STATUS_FORBIDDEN where the
+// second shape found one (the row is another tenant's), else STATUS_NOT_FOUND.
+enum status binding_fields(const struct message *message, const void *request,
+                           const uint16_t *fields, uint32_t count, struct binding *binding,
+                           uint32_t shape_count);
+enum status binding_rows(const struct operation *operation, const struct result *result);

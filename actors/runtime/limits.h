@@ -11,6 +11,8 @@ enum {
     HEARTBEAT_MS = 250, // from the loop, to every peer
     SUSPECT_MS = 750, // silent so long: no new work, reads are sent again
     GONE_MS = 1500, // silent so long: the session ends, "actor lost"
+    BUDGET_MARGIN_MS = 375, // an edge waits so much longer for a command than it gives others to
+                            // begin it: so long may a frame be under way unnoticed
     CREDIT_HOLD_MS = 100, // an edge waits so long for credit, then 503
     ATTEMPTS_MAX = 3, // sends of one request; then its last failure stands
     DRAIN_MS = 8000, // from SIGTERM to exit
@@ -28,18 +30,31 @@ enum {
     BROKER_BYTES_MAX = 64 << 20, // queued bodies in one broker; then 503 "busy"
     BROKER_TENANTS_MAX = 16384, // tenants with queued messages; then 503 "busy"
     BROKER_IN_FLIGHT_MAX = 16384, // dispatched and unanswered; then messages stay queued
+    BROKER_DRAIN_MS = 5000, // a draining broker relays replies so long
+    BROKER_NOBODY_MS = 2000, // a message whose operation has lost its last actor waits so long
+                             // for another one; then 503
+    ACTORS_MAX = 64, // of the peers of one broker; then the hello is refused
+    GROUPS_MAX = 16, // sets of operations that different classes of actors serve
+    REQUEST_BYTES_MAX = 16 << 20, // frames of one edge's requests in flight; then 503
+    TENANT_QUEUE_SHARE = 4, // one tenant has at most this part of an edge's window queued in a
+                            // broker (429), and of an actor's window in hand while others wait
 };
 
 // --- HTTP --------------------------------------------------------------------------------------
 enum {
     HTTP_BODY_BYTES_MAX = 64 << 10, // 413
     HTTP_URL_BYTES_MAX = 8 << 10, // 414
+    HTTP_PARAMETERS_MAX = 128, // pairs of a query string; 414
     HTTP_HEADER_BYTES_MAX = 8 << 10, // 431
     HTTP_CONNECTION_POOL_BYTES = 24 << 10,
     HTTP_CONNECTIONS_MAX = 20000, // further ones wait in the listen queue
     HTTP_HEADER_MS = 10000, // the connection is closed
     HTTP_BODY_MS = 30000, // 408, closed
     HTTP_IDLE_MS = 60000, // closed
+    HTTP_SEND_MS = 60000, // an answer not taken so long: the connection is closed
+    HTTP_BODIES_MAX = 4096, // requests with a body in hand at once; then 503
+    HTTP_DISCARD_BYTES_MAX = 8 << 20, // of a body above the limit are read and dropped before
+                                      // the 413; a longer one is cut off
     RETRY_AFTER_S = 1,
     IDEMPOTENCY_KEY_BYTES_MAX = 255, // 422
     TOKEN_CACHE_MS = 30000, // a resolved token is believed so long
@@ -80,10 +95,26 @@ enum {
     CACHE_PAGE_MS = 60000,
     CACHE_TOKEN_MS = 3600000,
     BULKHEAD_MS = 60000, // a tenant whose command failed by SQL error goes alone
+    BULKHEAD_TENANTS_MAX = 256, // so isolated at once; then the one that is longest isolated is not
+    BATCH_PROBE_MS = 50, // tenants locked by others are asked for again
+    COMMANDS_IN_HAND_MAX = 256, // of one command actor; then 503 "busy"
+    READS_IN_HAND_MAX = 256, // of one query actor; then 503 "busy"
+    READ_ATTEMPTS_MAX = 3, // connections a read may be lost with; then 503
+    DATABASE_HOLD_MS = 2000, // without a connection requests wait so long in all, then 503
+    DATABASE_CONNECT_MS = 5000, // a connection that is not ready by then is given up
+    CACHE_TICKETS_MAX = 1024, // commands Redis has not answered; then as if it were down
+    CACHE_BYPASS_MS = 65000, // a tenant whose invalidation was not confirmed: a page's life and
+                             // the longest read that may fill one
+    HOUSEKEEPING_MS = 60000,
+    OUTBOX_ROWS_MAX = 500, // deleted by one statement
 };
 
-static_assert(REPLY_BYTES_MAX < FRAME_BYTES_MAX, "a reply fits one frame");
+static_assert((int)REPLY_BYTES_MAX < (int)FRAME_BYTES_MAX, "a reply fits one frame");
 static_assert(SUSPECT_MS >= 3 * HEARTBEAT_MS && GONE_MS >= 2 * SUSPECT_MS,
               "two lost heartbeats are not a death");
-static_assert(WINDOW_COMMAND <= BATCH_MEMBERS_MAX, "a whole window is one batch");
-static_assert(HTTP_BODY_BYTES_MAX < FRAME_BYTES_MAX, "a body fits one frame");
+static_assert((int)WINDOW_COMMAND <= (int)BATCH_MEMBERS_MAX, "a whole window is one batch");
+static_assert((int)COMMANDS_IN_HAND_MAX >= (int)WINDOW_COMMAND * (int)BROKERS_MAX,
+              "every broker's whole window has a place");
+static_assert((int)READS_IN_HAND_MAX >= (int)WINDOW_QUERY * (int)BROKERS_MAX,
+              "every broker's whole window has a place");
+static_assert((int)HTTP_BODY_BYTES_MAX < (int)FRAME_BYTES_MAX, "a body fits one frame");

@@ -2,7 +2,8 @@
 // The one event loop of a process: epoll, timers, and a hook that runs before each wait.
 //
 // A turn: wait; call the watches that are ready; call the timers that are due; then call every
-// `drain` hook until none reports work, and wait again. Hooks are where sockets without a plain
+// `drain` hook until none reports work (some rounds at most, then the others have a turn), and wait
+// again. Timers are as fine as a millisecond. Hooks are where sockets without a plain
 // level-triggered descriptor (ZeroMQ, libmicrohttpd) are emptied and where batches leave. A debug
 // build aborts when a turn takes over 50 ms of CPU. No callback may block.
 #pragma once
@@ -26,6 +27,7 @@ struct drain { // embedded; linked into the loop's list
     struct drain *next;
 };
 
+// Blocks SIGTERM and SIGINT, so it precedes every thread; a child to be started must unblock them.
 struct loop *loop_new(void);
 struct loop *loop_free(struct loop *loop); // accepts NULL, returns NULL
 
@@ -37,6 +39,7 @@ void loop_timer_set(struct loop *loop, struct timer *timer, uint64_t due_us); //
 void loop_timer_clear(struct loop *loop, struct timer *timer);
 
 void loop_add_drain(struct loop *loop, struct drain *drain); // called in order of adding
+void loop_remove_drain(struct loop *loop, struct drain *drain); // not from inside a hook
 
 uint64_t loop_now_us(const struct loop *loop); // of this turn
 

@@ -4,31 +4,13 @@
 // drains on request. The protocol itself is in link.h, requester.h and responder.h (pure); this
 // is their shell over bus_socket.h and loop.h. Nothing here blocks.
 #pragma once
-#include "envelope.h"
 #include "failure.h"
 #include "loop.h"
-#include "operation.h"
-
-enum session_role { ROLE_EDGE = 1, ROLE_QUERY, ROLE_COMMAND, ROLE_TASK, ROLE_BRIDGE };
+#include "metrics.h"
+#include "requester.h" // struct outgoing, struct answer
+#include "responder.h" // struct delivery, struct return_address
 
 struct session;
-
-// A message for an actor. Valid until the callback returns, body included.
-struct delivery {
-    struct envelope envelope;
-    struct text body;
-    uint64_t received_us;
-    uint64_t deadline_us; // received + remaining budget
-};
-
-// An answer for an edge. Valid until the callback returns.
-struct answer {
-    enum status status;
-    uint32_t retry_after_us;
-    struct reply_block block;
-    uint64_t sent_us; // when the request first left this edge
-    struct text body; // JSON of a success, failure_encode of a failure
-};
 
 struct session_options {
     const char *name; // "query-2"
@@ -45,21 +27,17 @@ struct session_options {
     void (*on_drained)(void *context); // after session_drain: nothing is left in hand
 };
 
+// Strings and operations are borrowed. NULL with errno set: more than BROKERS_MAX brokers, none, or
+// an endpoint that makes no sense.
 struct session *session_new(struct loop *loop, const struct session_options *options);
-struct session *session_free(struct session *session); // accepts NULL, returns NULL
+
+// Waits up to 200 ms for the last frames to leave. Accepts NULL, returns NULL.
+struct session *session_free(struct session *session);
 
 // True while at least one broker has welcomed us; for edges: and says that actors are there.
 bool session_ready(const struct session *session);
 
 // Actor: what is needed to answer later. Copy it out of the delivery.
-struct return_address {
-    uint64_t session;
-    uint64_t correlation;
-    struct uuid tenant;
-    uint64_t received_us;
-    uint8_t lane;
-    uint8_t broker;
-};
 struct return_address session_return_address(const struct session *session,
                                              const struct delivery *delivery);
 
@@ -67,16 +45,6 @@ struct return_address session_return_address(const struct session *session,
 void session_reply(struct session *session, const struct return_address *address,
                    enum status status, uint32_t retry_after_us, const struct reply_block *block,
                    struct text body);
-
-// Edge: what goes out. body is copied.
-struct outgoing {
-    const struct operation *operation;
-    struct uuid tenant; // zero where the operation needs none
-    const uint8_t *key; // 16 bytes, or NULL: made from session and correlation
-    const uint8_t *trace; // 25 bytes
-    struct text body;
-    void *request; // given back with the answer
-};
 
 // Edge: sends now, or waits up to CREDIT_HOLD_MS for credit, resends within the budget. Exactly
 // one on_answer follows, never from inside this call. STATUS_BUSY: the table is full, no
@@ -94,5 +62,9 @@ void session_publish(struct session *session, uint16_t operation, struct uuid ch
 // No new work; on_drained follows when everything in hand is answered, at most DRAIN_MS later.
 void session_drain(struct session *session);
 
-// Counters and gauges in Prometheus text, appended to the arena.
-struct text session_metrics(const struct session *session, struct arena *arena);
+// Actor: true for a delivery whose sender may have been told that it is lost, because this process
+// stood still; one whose work has not begun is answered STATUS_UNAVAILABLE instead.
+bool session_is_stale(const struct session *session, const struct return_address *address);
+
+// Counters and gauges.
+void session_metrics(const struct session *session, struct metrics *metrics);

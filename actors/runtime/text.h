@@ -30,6 +30,12 @@ struct list {
     uint32_t count;
 };
 
+// A pair of a query string or of a route's {braces}, percent-decoded.
+struct parameter {
+    struct text name;
+    struct text value;
+};
+
 #define TEXT(literal) ((struct text){"" literal, sizeof(literal) - 1})
 
 static inline struct text text_of(const char *terminated) {

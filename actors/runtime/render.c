@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+// The document is written straight into the arena's free part: before each cell there is one
+// check that its greatest size fits, after it no check is needed.
+#include "render.h"
+
+#include "format.h"
+#include "json_text.h"
+#include "limits.h"
+
+struct writer {
+    char *at;
+    char *end;
+    enum status status; // TOO_LARGE, INTERNAL: nothing written afterwards counts
+};
+
+enum {
+    SLACK = 256, // room for what is fixed around a cell: a money object, commas, brackets
+    CELL_GROWTH = 6, // an escaped byte is at most \u00XX
+};
+
+// The smallest instants and money cells PostgreSQL writes.
+enum { CELL_DATE = 10, CELL_SECONDS = 19 };
+
+static bool writer_has_room(struct writer *writer, size_t needed) {
+    if (needed <= (size_t)(writer->end - writer->at))
+        return true;
+    if (writer->status == STATUS_OK)
+        writer->status = STATUS_TOO_LARGE;
+    return false;
+}
+
+static void write_text(struct writer *writer, struct text text) {
+    memcpy(writer->at, text.bytes, text.length);
+    writer->at += text.length;
+}
+
+#define WRITE(writer, literal) write_text(writer, TEXT(literal))
+
+static void write_quoted(struct writer *writer, struct text text) {
+    *writer->at++ = '"';
+    write_text(writer, text);
+    *writer->at++ = '"';
+}
+
+// PostgreSQL's "2026-11-23 10:00:00.5+00" -> "2026-11-23T10:00:00.5Z".
+static void write_timestamp(struct writer *writer, struct text cell) {
+    if (cell.length < CELL_SECONDS + 3 || cell.bytes[CELL_DATE] != ' ' ||
+        memcmp(cell.bytes + cell.length - 3, "+00", 3) != 0) {
+        writer->status = STATUS_INTERNAL;
+        return;
+    }
+    *writer->at++ = '"';
+    char *start = writer->at;
+    write_text(writer, (struct text){cell.bytes, cell.length - 3});
+    start[CELL_DATE] = 'T';
+    WRITE(writer, "Z\"");
+}
+
+static void write_money(struct writer *writer, const struct text *cells, bool text_only) {
+    int64_t value;
+    uint8_t currency;
+    if (cells[0].length > INTEGER_TEXT_BYTES || !integer_parse(cells[0], &value) ||
+        !currency_parse(cells[1], &currency)) {
+        writer->status = STATUS_INTERNAL;
+        return;
+    }
+    if (!text_only) {
+        WRITE(writer, "{\"value\":");
+        write_text(writer, cells[0]);
+        WRITE(writer, ",\"currency\":");
+        write_quoted(writer, cells[1]);
+        WRITE(writer, ",\"formatted\":");
+    }
+    *writer->at++ = '"';
+    writer->at += money_write(value, currency, writer->at);
+    *writer->at++ = '"';
+    if (!text_only)
+        *writer->at++ = '}';
+}
+
+static void write_object(struct writer *writer, const struct message *message,
+                         const struct text *cells);
+
+static void write_value(struct writer *writer, const struct field *field,
+                        const struct text *cells) {
+    switch ((enum field_type)field->type) {
+    case FIELD_BOOLEAN:
+        if (cells->length > 0 && cells->bytes[0] == 't')
+            WRITE(writer, "true");
+        else
+            WRITE(writer, "false");
+        return;
+    case FIELD_INTEGER:
+    case FIELD_JSON:
+        write_text(writer, *cells);
+        return;
+    case FIELD_STRING:
+        writer->at = json_text_write(*cells, writer->at);
+        return;
+    case FIELD_UUID:
+    case FIELD_ENUM:
+    case FIELD_DATE:
+    case FIELD_BYTES:
+        write_quoted(writer, *cells);
+        return;
+    case FIELD_MONEY:
+    case FIELD_MONEY_TEXT:
+        write_money(writer, cells, field->type == FIELD_MONEY_TEXT);
+        return;
+    case FIELD_TIMESTAMP:
+        write_timestamp(writer, *cells);
+        return;
+    case FIELD_MESSAGE:
+        write_object(writer, field->nested, cells);
+        return;
+    }
+    UNREACHABLE();
+}
+
+static void write_object(struct writer *writer, const struct message *message,
+                         const struct text *cells) {
+    const struct field *field = message->fields;
+    *writer->at++ = '{';
+    for (uint16_t i = 0; i < message->field_count; i++, field++) {
+        const struct text *cell = cells + field->column;
+        if (!writer_has_room(writer,
+                             field->key.length + CELL_GROWTH * (size_t)cell->length + SLACK))
+            return;
+        write_text(writer, field->key);
+        if (cell->bytes == NULL)
+            WRITE(writer, "null");
+        else
+            write_value(writer, field, cell);
+    }
+    *writer->at++ = '}';
+}
+
+static void write_rows(struct writer *writer, const struct message *message,
+                       const struct rows *rows) {
+    *writer->at++ = '[';
+    for (uint32_t i = 0; i < rows->count; i++) {
+        if (!writer_has_room(writer, SLACK))
+            return;
+        if (i > 0)
+            *writer->at++ = ',';
+        write_object(writer, message, rows->cells + (size_t)i * rows->columns);
+    }
+    *writer->at++ = ']';
+}
+
+static void write_integer(struct writer *writer, int64_t value) {
+    writer->at += integer_write(value, writer->at);
+}
+
+static void write_link(struct writer *writer, const char *key, const struct page *page,
+                       int64_t number) {
+    write_text(writer, text_of(key));
+    if (number == 0) {
+        WRITE(writer, "null");
+        return;
+    }
+    *writer->at++ = '"';
+    write_text(writer, page->path); // both are percent-encoded: nothing to escape
+    *writer->at++ = '?';
+    if (page->query.length > 0) {
+        write_text(writer, page->query);
+        *writer->at++ = '&';
+    }
+    WRITE(writer, "page=");
+    write_integer(writer, number);
+    WRITE(writer, "&per_page=");
+    write_integer(writer, page->per_page);
+    *writer->at++ = '"';
+}
+
+static void write_page_end(struct writer *writer, const struct page *page, uint32_t count) {
+    int64_t last = MAX(1, page->total / page->per_page + (page->total % page->per_page != 0));
+    int64_t from = (page->number - 1) * page->per_page + 1;
+    enum { LINKS = 4 };
+    if (!writer_has_room(writer,
+                         (LINKS + 1) * ((size_t)page->path.length + page->query.length + SLACK)))
+        return;
+    write_link(writer, ",\"links\":{\"first\":", page, 1);
+    write_link(writer, ",\"last\":", page, last);
+    write_link(writer, ",\"prev\":", page, MIN(page->number - 1, last));
+    write_link(writer, ",\"next\":", page, page->number < last ? page->number + 1 : 0);
+    WRITE(writer, "},\"meta\":{\"current_page\":");
+    write_integer(writer, page->number);
+    WRITE(writer, ",\"from\":");
+    if (count > 0)
+        write_integer(writer, from);
+    else
+        WRITE(writer, "null");
+    WRITE(writer, ",\"last_page\":");
+    write_integer(writer, last);
+    WRITE(writer, ",\"path\":");
+    write_quoted(writer, page->path);
+    WRITE(writer, ",\"per_page\":");
+    write_integer(writer, page->per_page);
+    WRITE(writer, ",\"to\":");
+    if (count > 0)
+        write_integer(writer, from + count - 1);
+    else
+        WRITE(writer, "null");
+    WRITE(writer, ",\"total\":");
+    write_integer(writer, page->total);
+    WRITE(writer, "}}");
+}
+
+enum status render_reply(const struct operation *operation, const struct rows *rows,
+                         const struct page *page, struct arena *arena, struct text *ret_json) {
+    const struct message *reply = operation->reply;
+    char *start = arena_take(arena, 0);
+    if (start == NULL || arena->capacity - arena->used < SLACK) {
+        arena->overflow = true;
+        return STATUS_TOO_LARGE;
+    }
+    struct writer writer = {start, arena->memory + arena->capacity, STATUS_OK};
+    if (operation->form != REPLY_NONE && rows->count > 0)
+        ASSERT(rows->columns == reply->column_count);
+    switch ((enum reply_form)operation->form) {
+    case REPLY_NONE:
+        break;
+    case REPLY_ONE:
+        ASSERT(rows->count == 1);
+        write_object(&writer, reply, rows->cells);
+        break;
+    case REPLY_LIST:
+        write_rows(&writer, reply, rows);
+        break;
+    case REPLY_PAGE:
+        ASSERT(page != NULL && page->number >= 1 && page->per_page >= 1 && page->total >= 0);
+        WRITE(&writer, "{\"data\":");
+        write_rows(&writer, reply, rows);
+        write_page_end(&writer, page, rows->count);
+        break;
+    }
+    if (writer.status != STATUS_OK) {
+        arena->overflow |= writer.status == STATUS_TOO_LARGE;
+        return writer.status;
+    }
+    arena->used += (size_t)(writer.at - start);
+    *ret_json = (struct text){start, (uint32_t)(writer.at - start)};
+    return STATUS_OK;
+}

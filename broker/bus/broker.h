@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// The message broker without its sockets: (state, event, now) -> effects. main.c feeds it frames
+// and time and performs the effects of its port; the simulator does the same without a network.
+// All memory is taken by broker_new. No I/O, no clock, nothing blocks.
+//
+// A request that is accepted ends with exactly one reply frame to its edge: the actor's, or one of
+// the broker's own (STATUS_LOST, EXPIRED, UNAVAILABLE, BUSY, OVER_SHARE). Bodies are never opened
+// but those of control frames (control.h).
+#pragma once
+#include "control.h"
+
+// Effects. An address names a connection: on a ROUTER socket the five bytes of the routing id as a
+// number, never 0. False means the address cannot be reached; the peer is treated as gone when
+// the current call ends.
+struct broker_port {
+    void *context;
+    // Sends the very frame that broker_receive was given, as patched; at most once a receive, and
+    // nothing touches the frame afterwards, so the shell moves it.
+    bool (*send_current)(void *context, uint64_t address);
+    // Sends that frame and keeps it: an event with several receivers.
+    bool (*send_shared)(void *context, uint64_t address);
+    // Sends a copy of these bytes.
+    bool (*send)(void *context, uint64_t address, struct text frame);
+};
+
+struct broker_options {
+    const char *name; // "broker-1"
+};
+
+struct broker;
+
+struct broker *broker_new(const struct broker_options *options, const struct broker_port *port,
+                          uint64_t now_us);
+struct broker *broker_free(struct broker *broker); // accepts NULL, returns NULL
+
+// One frame from a connection. The frame is writable and patched in place.
+void broker_receive(struct broker *broker, uint64_t address, char *frame, uint32_t length,
+                    uint64_t now_us);
+
+// The shell learned otherwise that a connection is gone; an unknown address is ignored.
+void broker_disconnected(struct broker *broker, uint64_t address, uint64_t now_us);
+
+// To be called when broker_next_us is reached.
+void broker_tick(struct broker *broker, uint64_t now_us);
+uint64_t broker_next_us(const struct broker *broker);
+
+// Goaway to all; what is queued goes back as UNAVAILABLE, replies are relayed until the last, at
+// most BROKER_DRAIN_MS; then goodbye to all and broker_drained.
+void broker_drain(struct broker *broker, uint64_t now_us);
+bool broker_drained(const struct broker *broker);
+
+// --- introspection: `valorize top` and metrics -------------------------------------------------
+enum broker_cause { // why a message ended here without an actor's answer, or a frame was dropped
+    CAUSE_EXPIRED, // in the queue
+    CAUSE_UNANSWERED, // dispatched, and long past its deadline
+    CAUSE_ACTOR_LOST,
+    CAUSE_NO_ACTOR,
+    CAUSE_BUSY,
+    CAUSE_OVER_SHARE,
+    CAUSE_DRAINING,
+    CAUSE_CANCELLED, // while queued
+    CAUSE_EDGE_LOST, // while queued
+    CAUSE_DUPLICATE, // the same attempt twice
+    CAUSE_MALFORMED,
+    CAUSE_STRANGER, // from a connection that has not said hello
+    CAUSE_NOT_ALLOWED, // a kind its role may not send, another's session
+    CAUSE_NO_RECEIVER, // a reply whose edge is not here
+    CAUSE_EVENT_WINDOW, // an event beyond the receiver's window
+    CAUSE_PEERS, // a hello beyond PEERS_MAX
+    CAUSE_COUNT,
+};
+extern const char *const broker_cause_names[CAUSE_COUNT];
+
+struct broker_lane_view {
+    uint32_t queued; // messages waiting
+    uint32_t in_flight;
+    uint64_t accepted, dispatched, answered; // since the start
+    uint64_t queue_us; // sum of the waiting times of the dispatched
+};
+
+struct broker_view {
+    const char *name;
+    uint64_t started_us;
+    bool draining;
+    uint32_t peers, actors, edges;
+    uint32_t tenants; // with messages queued or dispatched
+    uint64_t queued_bytes;
+    uint64_t forwarded_per_s; // requests dispatched in the last whole second
+    uint64_t events; // sent
+    struct broker_lane_view lanes[LANE_COUNT];
+    uint64_t drops[CAUSE_COUNT];
+};
+void broker_look(const struct broker *broker, struct broker_view *ret_view);
+
+struct broker_peer_view {
+    const char *name; // borrowed until the next call that is not a look
+    uint8_t role; // enum session_role
+    const char *state; // "up", "suspect", "leaving"
+    uint64_t process;
+    uint64_t silent_us;
+    uint32_t window; // actors
+    int64_t credit; // actors: requests it would still take; edges: that it may still send
+    uint32_t in_flight; // actors: at it; edges: of it, queued or dispatched
+    uint32_t queued; // actors: commands that wait for it
+    uint64_t requests, replies; // passed on to it or taken from it
+    uint32_t served; // operations
+};
+// index counts from 0; false past the last.
+bool broker_look_peer(const struct broker *broker, uint32_t index, uint64_t now_us,
+                      struct broker_peer_view *ret_view);
+
+struct broker_request_view {
+    uint64_t session;
+    bool dispatched; // else queued
+    const char *actor; // name, or NULL
+    uint8_t lane, attempt;
+    uint64_t age_us;
+    int64_t left_us; // of its budget
+};
+// Where a request is, by its correlation alone. False: not here.
+bool broker_look_request(const struct broker *broker, uint64_t correlation, uint64_t now_us,
+                         struct broker_request_view *ret_view);

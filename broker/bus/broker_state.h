@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// The state of a broker, shared by the files of its core and nothing else:
+//
+//   broker.c     what comes in: frames by kind, time, drain
+//   peer.c       who is there: hello, welcome, heartbeats, silence, goodbye
+//   dispatch.c   requests: to an actor at once, or into a queue and out of it; replies; refusals
+//   recovery.c   requests whose edge or actor is gone, or that nobody takes
+//   ownership.c  which actor has a tenant's commands, also while actors come and go
+//   event.c      subscriptions and events
+//   look.c       introspection
+#pragma once
+#include "broker.h"
+#include "flow.h"
+#include "link.h"
+#include "peer_map.h"
+#include "request.h"
+
+enum {
+    BROKER_TICK_US = 25000, // silence, expiry and drain are looked at so often
+    LANE_FLOOR = 20, // a waiting lower lane gets every 20th dispatch at least (5 percent)
+    FLOW_SKIPS_MAX = 8, // flows passed over for an actor that does not serve their operation
+    OPERATIONS_MAX = 1024, // operation numbers; higher ones are malformed
+    CHANNELS_TOTAL_MAX = 16384, // subscribed channels; then SUBSCRIBE is answered with GAP
+    UNANSWERED_GRACE_US = 1500000, // after its deadline a dispatched request is given up
+    SWEEP_PER_TICK = 4096, // requests looked at for expiry
+    GROUP_UNKNOWN = 0, // of operations no actor has announced yet
+};
+
+// A peer that says hello, until silence, goodbye or an unreachable address.
+struct peer {
+    uint64_t address; // 0: free slot
+    struct link link;
+    uint64_t session; // instance
+    uint64_t nonce; // of its hello
+    uint64_t process;
+    char name[PEER_NAME_BYTES];
+    uint8_t role;
+    uint8_t actor; // slot, or NO_ACTOR
+    bool unreachable; // to be removed when the call ends
+    bool draining;
+    bool gapped; // told of a gap in the events that have no channel
+    // As an edge.
+    uint64_t received[LANE_COUNT];
+    uint32_t open[LANE_COUNT]; // accepted and not yet answered
+    // As a receiver of events.
+    uint64_t events_sent_bytes;
+    uint64_t events_acknowledged_bytes;
+    uint64_t requests; // counters: passed on to it or taken from it
+    uint64_t replies;
+};
+
+struct actor {
+    uint16_t peer;
+    uint16_t groups; // bits: of the operations it serves
+    uint32_t window;
+    uint32_t load_scale; // in flight times this is comparable between actors
+    uint64_t limit;
+    uint64_t sent;
+    uint32_t in_flight;
+    uint32_t served;
+    uint32_t passed_over[LANE_COUNT]; // dispatches since a waiting lane had one
+    uint32_t turn; // of the groups it takes reads from
+};
+
+struct channel {
+    struct uuid hash;
+    uint64_t peers[PEERS_MAX / 64]; // subscribers
+    uint64_t gapped[PEERS_MAX / 64]; // of these, who has been told of a gap
+    uint32_t next;
+};
+
+struct channel_table {
+    struct channel *channels;
+    uint32_t buckets[CHANNELS_TOTAL_MAX];
+    uint32_t free;
+    uint32_t high;
+};
+
+// The frame that is being received.
+struct arrival {
+    struct peer *peer;
+    char *frame;
+    uint32_t length;
+    struct envelope envelope;
+};
+
+struct broker {
+    struct broker_port port;
+    char name[PEER_NAME_BYTES];
+    uint64_t now_us; // of the current call
+    uint64_t started_us;
+    uint64_t next_tick_us;
+    uint64_t drain_until_us; // 0: not draining
+    bool drained;
+
+    struct peer *peers; // PEERS_MAX
+    uint32_t peer_count;
+    uint32_t peer_high;
+    uint32_t unreachable; // peers to be removed when the call ends
+    struct peer_map by_address;
+    struct peer_map by_session;
+
+    struct actor actors[ACTORS_MAX];
+    uint64_t actor_bits; // slots in use
+    uint64_t available; // of these: may get new work
+    uint64_t credited; // of these: have credit left
+    uint64_t operation_actors[OPERATIONS_MAX]; // bits of actors, available or not
+    uint8_t operation_group[OPERATIONS_MAX];
+    uint64_t group_signature[GROUPS_MAX];
+    uint32_t group_window[GROUPS_MAX]; // of all its actors together
+    uint32_t group_count;
+    uint32_t served; // operations with an actor
+    uint64_t moved; // actors that got another's flows: looked at when the call ends
+    uint32_t spread; // where the search for the least loaded begins
+
+    struct request_pool pool;
+    struct flow_table flows;
+    struct channel_table channels;
+    uint32_t sweep;
+
+    struct broker_lane_view lanes[LANE_COUNT];
+    uint64_t drops[CAUSE_COUNT];
+    uint64_t events;
+    uint64_t dispatched;
+    uint64_t dispatched_at_second;
+    uint64_t second_us;
+    uint64_t dispatched_per_s;
+};
+
+// --- broker.c ------------------------------------------------------------------------------------
+// All sends of the core. A failed one marks the peer for removal.
+void peer_send(struct broker *broker, struct peer *peer, struct text frame);
+bool peer_send_current(struct broker *broker, struct peer *peer);
+void peer_send_bare(struct broker *broker, struct peer *peer, uint8_t kind);
+void peer_mark_unreachable(struct broker *broker, struct peer *peer);
+
+// --- peer.c --------------------------------------------------------------------------------------
+void peer_receive_hello(struct broker *broker, uint64_t address, struct text body);
+void peer_receive_beat(struct broker *broker, struct peer *peer, const struct beat *beat);
+void peer_receive_drain(struct broker *broker, struct peer *peer);
+void peer_apply_change(struct broker *broker, struct peer *peer, enum link_change change);
+void peer_tick(struct broker *broker, struct peer *peer);
+void peer_remove(struct broker *broker, struct peer *peer);
+uint64_t peer_limit(const struct peer *peer, uint32_t lane); // of an edge
+uint16_t peer_index(const struct broker *broker, const struct peer *peer);
+bool peer_is_edge(const struct peer *peer); // may send requests
+
+// --- dispatch.c ----------------------------------------------------------------------------------
+void dispatch_receive_request(struct broker *broker, struct arrival *arrival);
+void dispatch_receive_reply(struct broker *broker, struct arrival *arrival);
+void dispatch_receive_cancel(struct broker *broker, struct arrival *arrival);
+// Gives an actor, or all that have credit, what waits for them.
+void dispatch_actor(struct broker *broker, uint32_t actor);
+void dispatch_all(struct broker *broker);
+// Ends a request with an answer of the broker's own, or (edge gone) without one.
+void dispatch_end(struct broker *broker, struct request *request, enum status status,
+                  enum broker_cause cause);
+
+// --- recovery.c ----------------------------------------------------------------------------------
+void recovery_sweep(struct broker *broker); // a part of the table, for what nobody takes
+void recovery_edge_lost(struct broker *broker, struct peer *peer);
+// All requests in hand of an actor, or only the reads, end with STATUS_LOST.
+void recovery_actor_lost(struct broker *broker, uint32_t actor, bool reads_only);
+void recovery_hand_back(struct broker *broker); // everything queued, when draining
+// Queues anew what waited for operations that nobody had announced.
+void recovery_regroup(struct broker *broker);
+
+// --- ownership.c ---------------------------------------------------------------------------------
+// Recomputes whether an actor may get work, and whether it has credit.
+void actor_refresh(struct broker *broker, uint32_t actor);
+// The owner of a flow of commands for its next request, or NO_ACTOR: nobody can take it now. A
+// flow keeps its owner while that one lives and has something of it in hand, so that a later
+// command never overtakes an earlier one.
+void flow_settle_owner(struct broker *broker, struct flow *flow, uint16_t operation);
+// The actors that may get work have changed.
+void ownership_review(struct broker *broker);
+uint32_t flow_share(const struct broker *broker, const struct flow *flow);
+
+// --- event.c -------------------------------------------------------------------------------------
+void channel_table_init(struct channel_table *table);
+void event_receive(struct broker *broker, struct arrival *arrival);
+void event_subscribe(struct broker *broker, struct arrival *arrival);
+void event_unsubscribe(struct broker *broker, struct arrival *arrival);
+void event_forget_peer(struct broker *broker, const struct peer *peer);

@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of a request in a broker. One that finds an actor with credit and nobody before it
+// leaves as the very frame that came; any other is copied into the slab and served in its flow's
+// turn.
+#include "broker_state.h"
+
+static const uint32_t lane_windows[LANE_COUNT] = {EDGE_WINDOW_INTERACTIVE, EDGE_WINDOW_COMMAND,
+                                                  EDGE_WINDOW_TASK, EDGE_WINDOW_BULK};
+
+// --- ends --------------------------------------------------------------------------------------
+
+// An answer of the broker's own to the edge.
+static void edge_answer(struct broker *broker, struct peer *edge, const struct envelope *request,
+                        enum status status) {
+    struct envelope envelope = {
+        .version = ENVELOPE_VERSION,
+        .kind = KIND_REPLY,
+        .operation = (uint16_t)status,
+        .lane = request->lane,
+        .attempt = request->attempt,
+        .budget_us = RETRY_AFTER_S * 1000000U,
+        .tenant = request->tenant,
+        .session = request->session,
+        .correlation = request->correlation,
+    };
+    char frame[REPLY_HEAD_BYTES];
+    reply_head_write(&envelope, &(struct reply_block){0}, 0, frame);
+    envelope_set_credit(frame, peer_limit(edge, request->lane));
+    edge->replies++;
+    peer_send(broker, edge, (struct text){frame, REPLY_HEAD_BYTES});
+}
+
+// Takes a request out of all tables. Its edge, if still there, is owed an answer by the caller.
+static void request_close(struct broker *broker, struct request *request) {
+    struct flow *flow = flow_at(&broker->flows, request->flow);
+    struct broker_lane_view *lane = &broker->lanes[flow->lane];
+    if (request->edge != NO_PEER)
+        broker->peers[request->edge].open[flow->lane]--;
+    if (request->state == REQUEST_QUEUED) {
+        broker->pool.queued--;
+        lane->queued--;
+        flow_pull(&broker->flows, &broker->pool, flow, request);
+        request_drop_frame(&broker->pool, request);
+    } else {
+        broker->pool.dispatched--;
+        lane->in_flight--;
+        broker->actors[request->actor].in_flight--;
+        flow->in_flight--;
+        if (flow->list == FLOW_CAPPED && flow->in_flight < flow_share(broker, flow))
+            flow_list(&broker->flows, flow, FLOW_OLD);
+        // The last command in hand frees its tenant to move on, if its owner leaves.
+        if (flow->owned && flow->in_flight == 0 && flow->queued > 0 &&
+            (broker->available & 1ULL << flow->owner) == 0) {
+            flow_settle_owner(broker, flow, broker->pool.requests[flow->first].operation);
+            broker->moved |= flow->owner == NO_ACTOR ? 0 : 1ULL << flow->owner;
+        }
+    }
+    request_give(&broker->pool, request);
+    flow_release_if_idle(&broker->flows, flow);
+}
+
+void dispatch_end(struct broker *broker, struct request *request, enum status status,
+                  enum broker_cause cause) {
+    const struct flow *flow = flow_at(&broker->flows, request->flow);
+    const struct envelope envelope = {
+        .lane = flow->lane,
+        .attempt = request->attempt,
+        .session = request->session,
+        .correlation = request->correlation,
+    };
+    uint16_t edge = request->edge;
+    broker->drops[cause]++;
+    request_close(broker, request);
+    if (edge != NO_PEER)
+        edge_answer(broker, &broker->peers[edge], &envelope, status);
+}
+
+// --- to an actor -------------------------------------------------------------------------------
+
+static void actor_charge(struct broker *broker, struct request *request, uint32_t slot) {
+    struct actor *actor = &broker->actors[slot];
+    struct flow *flow = flow_at(&broker->flows, request->flow);
+    request->state = REQUEST_DISPATCHED;
+    request->actor = (uint8_t)slot;
+    request->frame = (uint32_t)MIN(broker->now_us - request->arrived_us, UINT32_MAX);
+    flow->in_flight++;
+    actor->sent++;
+    actor->in_flight++;
+    if (actor->sent >= actor->limit)
+        broker->credited &= ~(1ULL << slot);
+    broker->peers[actor->peer].requests++;
+    broker->pool.dispatched++;
+    broker->dispatched++;
+    struct broker_lane_view *lane = &broker->lanes[flow->lane];
+    lane->in_flight++;
+    lane->dispatched++;
+    lane->queue_us += request->frame;
+}
+
+static void request_send_queued(struct broker *broker, struct request *request, uint32_t slot) {
+    struct flow *flow = flow_at(&broker->flows, request->flow);
+    char *frame = request_frame(&broker->pool, request);
+    struct text bytes = {frame, request->length};
+    envelope_set_budget(frame, (uint32_t)(request->deadline_us - broker->now_us));
+    peer_send(broker, &broker->peers[broker->actors[slot].peer], bytes);
+    request_drop_frame(&broker->pool, request);
+    broker->pool.queued--;
+    broker->lanes[flow->lane].queued--;
+    actor_charge(broker, request, slot);
+    flow_pull(&broker->flows, &broker->pool, flow, request);
+}
+
+// The next request of a lane of a schedule that this actor can take, or NULL.
+static struct request *schedule_next(struct broker *broker, uint32_t schedule, uint32_t lane,
+                                     uint32_t slot) {
+    uint32_t skips = 0;
+    struct flow *flow;
+    while ((flow = flow_first(&broker->flows, schedule, lane)) != NULL) {
+        if (flow->queued == 0) {
+            flow_list(&broker->flows, flow, FLOW_OUT);
+            flow_release_if_idle(&broker->flows, flow);
+            continue;
+        }
+        struct request *request = &broker->pool.requests[flow->first];
+        if (request->deadline_us <= broker->now_us) {
+            dispatch_end(broker, request, STATUS_EXPIRED, CAUSE_EXPIRED);
+            continue;
+        }
+        bool able = (broker->operation_actors[request->operation] & 1ULL << slot) != 0 &&
+                    (!flow->owned || flow->owner == slot);
+        if (!able) {
+            if (++skips > FLOW_SKIPS_MAX)
+                return NULL;
+            flow_list(&broker->flows, flow, flow->list == FLOW_CAPPED ? FLOW_CAPPED : FLOW_OLD);
+            continue;
+        }
+        if (flow->list != FLOW_CAPPED && flow->in_flight >= flow_share(broker, flow)) {
+            flow_list(&broker->flows, flow, FLOW_CAPPED);
+            continue;
+        }
+        if (flow_charge(&broker->flows, flow))
+            return request;
+    }
+    return NULL;
+}
+
+// Where an actor's next request of a lane comes from: the commands it owns and the reads of its
+// groups take turns.
+static struct request *actor_next_of_lane(struct broker *broker, uint32_t slot, uint32_t lane) {
+    struct actor *actor = &broker->actors[slot];
+    uint32_t first = actor->turn++;
+    for (uint32_t i = 0; i <= GROUPS_MAX; i++) {
+        uint32_t group = (first + i) % (GROUPS_MAX + 1);
+        bool own = group == GROUPS_MAX;
+        if (!own && (actor->groups & 1U << group) == 0)
+            continue;
+        uint32_t schedule = own ? GROUPS_MAX + slot : group;
+        if (!flow_waits(&broker->flows, schedule, lane))
+            continue;
+        struct request *request = schedule_next(broker, schedule, lane, slot);
+        if (request != NULL)
+            return request;
+    }
+    return NULL;
+}
+
+static uint32_t actor_waiting_lanes(const struct broker *broker, uint32_t slot) {
+    uint32_t lanes = 0;
+    for (uint32_t lane = 0; lane < LANE_COUNT; lane++) {
+        bool waits = flow_waits(&broker->flows, GROUPS_MAX + slot, lane);
+        for (uint32_t groups = broker->actors[slot].groups; groups != 0; groups &= groups - 1)
+            waits |= flow_waits(&broker->flows, (uint32_t)__builtin_ctz(groups), lane);
+        lanes |= waits ? 1U << lane : 0;
+    }
+    return lanes;
+}
+
+// Strict priority, but a lane that was passed over LANE_FLOOR times is served.
+static uint32_t actor_choose_lane(const struct actor *actor, uint32_t lanes) {
+    uint32_t lane = (uint32_t)__builtin_ctz(lanes);
+    for (uint32_t lower = lane + 1; lower < LANE_COUNT; lower++) {
+        if ((lanes & 1U << lower) != 0 && actor->passed_over[lower] + 1 >= LANE_FLOOR)
+            return lower;
+    }
+    return lane;
+}
+
+static void actor_count_lane(struct actor *actor, uint32_t lanes, uint32_t served) {
+    for (uint32_t lane = 0; lane < LANE_COUNT; lane++)
+        actor->passed_over[lane] =
+            lane != served && (lanes & 1U << lane) != 0 ? actor->passed_over[lane] + 1 : 0;
+}
+
+void dispatch_actor(struct broker *broker, uint32_t slot) {
+    struct actor *actor = &broker->actors[slot];
+    uint64_t bit = 1ULL << slot;
+    uint32_t lanes = UINT32_MAX;
+    while (broker->pool.queued > 0 && (broker->credited & bit) != 0 &&
+           broker->pool.dispatched < BROKER_IN_FLIGHT_MAX) {
+        lanes &= actor_waiting_lanes(broker, slot);
+        if (lanes == 0)
+            return;
+        uint32_t lane = actor_choose_lane(actor, lanes);
+        struct request *request = actor_next_of_lane(broker, slot, lane);
+        if (request == NULL) { // all that waits there is for others
+            lanes &= ~(1U << lane);
+            continue;
+        }
+        actor_count_lane(actor, lanes, lane);
+        request_send_queued(broker, request, slot);
+    }
+}
+
+void dispatch_all(struct broker *broker) {
+    for (uint64_t bits = broker->credited; bits != 0; bits &= bits - 1)
+        dispatch_actor(broker, (uint32_t)__builtin_ctzll(bits));
+}
+
+// --- requests ----------------------------------------------------------------------------------
+
+static void request_refuse(struct broker *broker, const struct arrival *arrival, enum status status,
+                           enum broker_cause cause) {
+    broker->drops[cause]++;
+    edge_answer(broker, arrival->peer, &arrival->envelope, status);
+}
+
+// The least loaded of these actors; ties go round.
+static uint32_t actor_least_loaded(struct broker *broker, uint64_t bits) {
+    uint32_t best_load = UINT32_MAX;
+    uint32_t best = NO_ACTOR;
+    uint32_t shift = broker->spread++ % ACTORS_MAX;
+    uint64_t turned = shift == 0 ? bits : bits >> shift | bits << (64 - shift);
+    for (; turned != 0; turned &= turned - 1) {
+        uint32_t slot = ((uint32_t)__builtin_ctzll(turned) + shift) % ACTORS_MAX;
+        uint32_t load = broker->actors[slot].in_flight * broker->actors[slot].load_scale;
+        if (load < best_load) {
+            best_load = load;
+            best = slot;
+        }
+    }
+    return best;
+}
+
+// The actor that gets a request at once, or NO_ACTOR: it must wait.
+static uint32_t actor_for_arrival(struct broker *broker, const struct flow *flow,
+                                  uint16_t operation) {
+    uint64_t able = broker->operation_actors[operation] & broker->credited;
+    if (flow->queued > 0 || broker->pool.dispatched >= BROKER_IN_FLIGHT_MAX)
+        return NO_ACTOR;
+    if (!flow->owned)
+        return able == 0 ? NO_ACTOR : actor_least_loaded(broker, able);
+    if (flow->owner == NO_ACTOR || (able & 1ULL << flow->owner) == 0 ||
+        flow_waits_uncapped(&broker->flows, GROUPS_MAX + flow->owner))
+        return NO_ACTOR;
+    return flow->owner;
+}
+
+static bool request_enqueue(struct broker *broker, const struct arrival *arrival,
+                            struct request *request, struct flow *flow) {
+    uint32_t share = lane_windows[flow->lane] / TENANT_QUEUE_SHARE;
+    bool over = !flow->lone && flow->queued >= share;
+    bool full = broker->pool.queued >= BROKER_MESSAGES_MAX ||
+                broker->pool.queued_bytes + arrival->length > BROKER_BYTES_MAX;
+    // In a full broker whoever holds more than an even part of it is the one who is too many.
+    over |= full && !flow->lone && flow->queued > BROKER_MESSAGES_MAX / broker->flows.used;
+    if (over || full ||
+        !request_keep_frame(&broker->pool, request, arrival->frame, arrival->length)) {
+        request_give(&broker->pool, request);
+        flow_release_if_idle(&broker->flows, flow);
+        request_refuse(broker, arrival, over ? STATUS_OVER_SHARE : STATUS_BUSY,
+                       over ? CAUSE_OVER_SHARE : CAUSE_BUSY);
+        return false;
+    }
+    request->state = REQUEST_QUEUED;
+    broker->pool.queued++;
+    broker->lanes[flow->lane].queued++;
+    flow_push(&broker->flows, &broker->pool, flow, request);
+    return true;
+}
+
+static struct flow *arrival_flow(struct broker *broker, const struct envelope *envelope) {
+    uint64_t tenant[2];
+    memcpy(tenant, envelope->tenant.bytes, sizeof tenant);
+    bool lone = tenant[0] == 0 && tenant[1] == 0;
+    if (lone) {
+        tenant[0] = envelope->session;
+        tenant[1] = envelope->correlation << 8 | envelope->attempt;
+    }
+    uint8_t group = broker->operation_group[envelope->operation];
+    struct flow *flow = flow_obtain(&broker->flows, tenant, envelope->lane, group, lone);
+    if (flow == NULL)
+        return NULL;
+    if (flow->queued == 0 && flow->in_flight == 0)
+        flow->owned = (envelope->flags & FLAG_READ_ONLY) == 0;
+    if (flow->queued == 0)
+        flow_settle_owner(broker, flow, envelope->operation);
+    return flow;
+}
+
+// Refuses what cannot be accepted; false then.
+static bool arrival_check(struct broker *broker, struct arrival *arrival) {
+    const struct envelope *envelope = &arrival->envelope;
+    if (broker->drain_until_us != 0) {
+        request_refuse(broker, arrival, STATUS_UNAVAILABLE, CAUSE_DRAINING);
+        return false;
+    }
+    bool young = broker->now_us - broker->started_us < BROKER_NOBODY_MS * 1000ULL;
+    if (broker->operation_group[envelope->operation] == GROUP_UNKNOWN && !young) {
+        request_refuse(broker, arrival, STATUS_UNAVAILABLE, CAUSE_NO_ACTOR);
+        return false;
+    }
+    if (envelope->budget_us <= link_age_us(&arrival->peer->link)) {
+        request_refuse(broker, arrival, STATUS_EXPIRED, CAUSE_EXPIRED);
+        return false;
+    }
+    if (request_find(&broker->pool, envelope->session, envelope->correlation, envelope->attempt) !=
+        NULL) {
+        broker->drops[CAUSE_DUPLICATE]++; // the first of the two will be answered
+        return false;
+    }
+    return true;
+}
+
+void dispatch_receive_request(struct broker *broker, struct arrival *arrival) {
+    const struct envelope *envelope = &arrival->envelope;
+    struct peer *peer = arrival->peer;
+    if (!peer_is_edge(peer) || envelope->session != peer->session) {
+        broker->drops[CAUSE_NOT_ALLOWED]++;
+        return;
+    }
+    if (envelope->lane >= LANE_COUNT || envelope->operation >= OPERATIONS_MAX) {
+        broker->drops[CAUSE_MALFORMED]++;
+        return;
+    }
+    peer->received[envelope->lane]++;
+    peer->requests++;
+    if (!arrival_check(broker, arrival))
+        return;
+    struct flow *flow = arrival_flow(broker, envelope);
+    struct request *request = flow == NULL ? NULL
+                                           : request_take(&broker->pool, envelope->session,
+                                                          envelope->correlation, envelope->attempt);
+    if (request == NULL) {
+        if (flow != NULL)
+            flow_release_if_idle(&broker->flows, flow);
+        request_refuse(broker, arrival, STATUS_BUSY, CAUSE_BUSY);
+        return;
+    }
+    uint64_t age_us = link_age_us(&peer->link);
+    request->deadline_us = broker->now_us + envelope->budget_us - age_us;
+    request->arrived_us = broker->now_us;
+    request->flow = flow_index(&broker->flows, flow);
+    request->operation = envelope->operation;
+    request->edge = peer_index(broker, peer);
+    request->read_only = (envelope->flags & FLAG_READ_ONLY) != 0;
+    uint32_t actor = actor_for_arrival(broker, flow, envelope->operation);
+    if (actor == NO_ACTOR && !request_enqueue(broker, arrival, request, flow))
+        return;
+    peer->open[envelope->lane]++;
+    broker->lanes[envelope->lane].accepted++;
+    if (actor != NO_ACTOR) {
+        if (age_us > 0)
+            envelope_set_budget(arrival->frame, (uint32_t)(envelope->budget_us - age_us));
+        actor_charge(broker, request, actor);
+        (void)peer_send_current(broker, &broker->peers[broker->actors[actor].peer]);
+        return;
+    }
+    // It waits behind others of its kind, yet somebody may be able to take one of them.
+    uint64_t able = broker->operation_actors[envelope->operation] & broker->credited;
+    if (flow->owned)
+        able &= flow->owner == NO_ACTOR ? 0 : 1ULL << flow->owner;
+    if (able != 0)
+        dispatch_actor(broker, actor_least_loaded(broker, able));
+}
+
+// --- replies, cancels --------------------------------------------------------------------------
+
+void dispatch_receive_reply(struct broker *broker, struct arrival *arrival) {
+    const struct envelope *envelope = &arrival->envelope;
+    struct peer *peer = arrival->peer;
+    if (peer->actor == NO_ACTOR || envelope->lane >= LANE_COUNT) {
+        broker->drops[CAUSE_NOT_ALLOWED]++;
+        return;
+    }
+    uint32_t slot = peer->actor;
+    broker->actors[slot].limit = envelope_credit(envelope);
+    peer->replies++;
+    struct request *request =
+        request_find(&broker->pool, envelope->session, envelope->correlation, envelope->attempt);
+    uint16_t edge = NO_PEER;
+    if (request != NULL && request->state == REQUEST_DISPATCHED && request->actor == slot) {
+        reply_set_queue(arrival->frame, arrival->length, request->frame);
+        edge = request->edge;
+        broker->lanes[envelope->lane].answered++;
+        request_close(broker, request);
+    }
+    // Of a broker that is gone, or of a request already given up: its edge may still wait.
+    if (edge == NO_PEER)
+        edge = peer_map_find(&broker->by_session, envelope->session);
+    if (edge == NO_PEER) {
+        broker->drops[CAUSE_NO_RECEIVER]++;
+    } else {
+        struct peer *receiver = &broker->peers[edge];
+        envelope_set_credit(arrival->frame, peer_limit(receiver, envelope->lane));
+        receiver->replies++;
+        (void)peer_send_current(broker, receiver);
+    }
+    actor_refresh(broker, slot);
+    dispatch_actor(broker, slot);
+}
+
+void dispatch_receive_cancel(struct broker *broker, struct arrival *arrival) {
+    const struct envelope *envelope = &arrival->envelope;
+    struct request *request =
+        request_find(&broker->pool, envelope->session, envelope->correlation, envelope->attempt);
+    if (request == NULL || request->edge != peer_index(broker, arrival->peer))
+        return;
+    if (request->state == REQUEST_QUEUED)
+        dispatch_end(broker, request, STATUS_EXPIRED, CAUSE_CANCELLED);
+    else
+        (void)peer_send_current(broker, &broker->peers[broker->actors[request->actor].peer]);
+}

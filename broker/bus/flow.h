@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who is served next. A flow is the requests of one tenant in one lane and group of operations
+// (a request without a tenant is a flow of its own). A schedule is a set of flows that compete
+// for the same actors: one a group for reads, one an actor for the commands whose tenants it owns.
+//
+// Inside a lane of a schedule: deficit round robin, one request is one unit. A flow that begins to
+// wait is served before those that waited already, once (the list NEW), then in turn (OLD). One
+// that has its share of the actors in hand waits apart (CAPPED) while others wait. Every step is
+// O(1); nothing here knows about frames or peers.
+#pragma once
+#include "operation.h"
+#include "request.h"
+
+enum { FLOW_QUANTUM = 1, FLOW_BUCKETS = 2 * BROKER_TENANTS_MAX };
+
+enum flow_list { FLOW_NEW, FLOW_OLD, FLOW_CAPPED, FLOW_LISTS, FLOW_OUT = FLOW_LISTS };
+
+struct flow {
+    uint64_t tenant[2]; // or session and correlation of the one request
+    uint32_t first; // its queue of requests
+    uint32_t last;
+    uint32_t queued;
+    uint32_t in_flight;
+    uint32_t next; // in its list
+    uint32_t previous;
+    uint32_t bucket_next; // or of the free ones
+    uint16_t schedule; // where it is listed
+    uint8_t lane;
+    uint8_t group;
+    uint8_t owner; // actor slot of a tenant's commands, or NO_ACTOR
+    uint8_t list; // enum flow_list
+    int8_t deficit;
+    bool owned; // commands: goes to one actor at a time
+    bool lone; // without a tenant
+};
+
+struct flow_ends {
+    uint32_t first;
+    uint32_t last;
+};
+
+struct schedule {
+    struct flow_ends lists[LANE_COUNT][FLOW_LISTS];
+    uint32_t queued[LANE_COUNT]; // requests
+};
+
+struct flow_table {
+    struct flow *flows; // BROKER_TENANTS_MAX
+    uint32_t *buckets;
+    uint32_t free;
+    uint32_t high;
+    uint32_t used;
+    struct schedule *schedules; // SCHEDULES_MAX
+};
+enum { SCHEDULES_MAX = GROUPS_MAX + ACTORS_MAX };
+
+void flow_table_init(struct flow_table *table);
+void flow_table_deinit(struct flow_table *table);
+
+// The flow of that name, made if need be; NULL when the table is full.
+struct flow *flow_obtain(struct flow_table *table, const uint64_t tenant[2], uint8_t lane,
+                         uint8_t group, bool lone);
+struct flow *flow_at(const struct flow_table *table, uint32_t index);
+uint32_t flow_index(const struct flow_table *table, const struct flow *flow);
+
+// Gives the record back when nothing of it waits or is in flight.
+void flow_release_if_idle(struct flow_table *table, struct flow *flow);
+
+// Requests enter and leave the flow's queue; an entering one lists the flow in its schedule.
+void flow_push(struct flow_table *table, struct request_pool *pool, struct flow *flow,
+               struct request *request);
+void flow_pull(struct flow_table *table, struct request_pool *pool, struct flow *flow,
+               struct request *request);
+
+// Off its list, and to the end of one; list FLOW_OUT: off only.
+void flow_list(struct flow_table *table, struct flow *flow, uint32_t list);
+
+// Lists a waiting flow in another schedule.
+void flow_reschedule(struct flow_table *table, struct flow *flow, uint32_t schedule);
+
+// The flow to look at next in a lane: of NEW, OLD, then CAPPED; NULL: none.
+struct flow *flow_first(const struct flow_table *table, uint32_t schedule, uint32_t lane);
+bool flow_waits(const struct flow_table *table, uint32_t schedule, uint32_t lane);
+// The same, without those that are capped.
+bool flow_waits_uncapped(const struct flow_table *table, uint32_t schedule);
+
+// Charges one request about to be served; false: it is another flow's turn (this one moved back).
+MUST_USE bool flow_charge(struct flow_table *table, struct flow *flow);

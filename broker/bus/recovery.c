@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests whose edge or actor is gone, and those that nobody takes. These walk the whole table;
+// they are rare, or look at a part at a time.
+#include "broker_state.h"
+
+void recovery_actor_lost(struct broker *broker, uint32_t actor, bool reads_only) {
+    uint32_t left = broker->actors[actor].in_flight;
+    for (uint32_t i = 0; i < broker->pool.high && left > 0; i++) {
+        struct request *request = &broker->pool.requests[i];
+        if (request->state != REQUEST_DISPATCHED || request->actor != actor)
+            continue;
+        left--;
+        if (!reads_only || request->read_only)
+            dispatch_end(broker, request, STATUS_LOST, CAUSE_ACTOR_LOST);
+    }
+}
+
+static void actor_cancel(struct broker *broker, const struct request *request) {
+    const struct envelope envelope = {
+        .version = ENVELOPE_VERSION,
+        .kind = KIND_CANCEL,
+        .attempt = request->attempt,
+        .session = request->session,
+        .correlation = request->correlation,
+    };
+    char frame[ENVELOPE_BYTES];
+    envelope_write(&envelope, frame);
+    peer_send(broker, &broker->peers[broker->actors[request->actor].peer],
+              (struct text){frame, ENVELOPE_BYTES});
+}
+
+void recovery_edge_lost(struct broker *broker, struct peer *peer) {
+    uint16_t index = peer_index(broker, peer);
+    for (uint32_t i = 0; i < broker->pool.high; i++) {
+        struct request *request = &broker->pool.requests[i];
+        if (request->state == REQUEST_FREE || request->edge != index)
+            continue;
+        // A dispatched one stays until its actor answers: it counts for its tenant's order.
+        peer->open[flow_at(&broker->flows, request->flow)->lane]--;
+        request->edge = NO_PEER;
+        if (request->state == REQUEST_DISPATCHED)
+            actor_cancel(broker, request);
+        else
+            dispatch_end(broker, request, STATUS_LOST, CAUSE_EDGE_LOST);
+    }
+}
+
+void recovery_hand_back(struct broker *broker) {
+    for (uint32_t i = 0; i < broker->pool.high; i++) {
+        struct request *request = &broker->pool.requests[i];
+        if (request->state == REQUEST_QUEUED)
+            dispatch_end(broker, request, STATUS_UNAVAILABLE, CAUSE_DRAINING);
+    }
+}
+
+static void request_regroup(struct broker *broker, struct request *request, uint8_t group) {
+    struct flow *from = flow_at(&broker->flows, request->flow);
+    struct flow *to = flow_obtain(&broker->flows, from->tenant, from->lane, group, from->lone);
+    if (to == NULL) {
+        dispatch_end(broker, request, STATUS_BUSY, CAUSE_BUSY);
+        return;
+    }
+    if (to->queued == 0 && to->in_flight == 0)
+        to->owned = from->owned;
+    if (to->queued == 0)
+        flow_settle_owner(broker, to, request->operation);
+    flow_pull(&broker->flows, &broker->pool, from, request);
+    request->flow = flow_index(&broker->flows, to);
+    flow_push(&broker->flows, &broker->pool, to, request);
+    flow_release_if_idle(&broker->flows, from);
+}
+
+void recovery_regroup(struct broker *broker) {
+    uint32_t waiting = 0;
+    for (uint32_t lane = 0; lane < LANE_COUNT; lane++)
+        waiting += broker->flows.schedules[GROUP_UNKNOWN].queued[lane];
+    for (uint32_t i = 0; i < broker->pool.high && waiting > 0; i++) {
+        struct request *request = &broker->pool.requests[i];
+        if (request->state != REQUEST_QUEUED ||
+            flow_at(&broker->flows, request->flow)->group != GROUP_UNKNOWN)
+            continue;
+        waiting--;
+        uint8_t group = broker->operation_group[request->operation];
+        if (group != GROUP_UNKNOWN)
+            request_regroup(broker, request, group);
+    }
+}
+
+static void request_look_after(struct broker *broker, struct request *request) {
+    uint64_t now_us = broker->now_us;
+    if (request->state == REQUEST_DISPATCHED) {
+        if (now_us >= request->deadline_us + UNANSWERED_GRACE_US)
+            dispatch_end(broker, request, STATUS_EXPIRED, CAUSE_UNANSWERED);
+    } else if (request->state == REQUEST_QUEUED) {
+        bool nobody = broker->operation_actors[request->operation] == 0;
+        if (now_us >= request->deadline_us)
+            dispatch_end(broker, request, STATUS_EXPIRED, CAUSE_EXPIRED);
+        else if (nobody && now_us >= request->arrived_us + BROKER_NOBODY_MS * 1000ULL)
+            dispatch_end(broker, request, STATUS_UNAVAILABLE, CAUSE_NO_ACTOR);
+    }
+}
+
+void recovery_sweep(struct broker *broker) {
+    uint32_t count = MIN(broker->pool.high, (uint32_t)SWEEP_PER_TICK);
+    if (broker->pool.used == 0)
+        return;
+    for (uint32_t i = 0; i < count; i++) {
+        broker->sweep = broker->sweep + 1 < broker->pool.high ? broker->sweep + 1 : 0;
+        request_look_after(broker, &broker->pool.requests[broker->sweep]);
+    }
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report.h"
+
+#include <stdio.h>
+
+static const char *const lane_names[LANE_COUNT] = {
+    [LANE_INTERACTIVE] = "interactive",
+    [LANE_COMMAND] = "command",
+    [LANE_TASK] = "task",
+    [LANE_BULK] = "bulk",
+};
+
+static const char *const role_names[ROLE_COUNT] = {
+    [ROLE_EDGE] = "edge", [ROLE_QUERY] = "query",   [ROLE_COMMAND] = "command",
+    [ROLE_TASK] = "task", [ROLE_BRIDGE] = "bridge",
+};
+
+// --- top ---------------------------------------------------------------------------------------
+
+static void page_lane(struct page *page, const char *name, const struct broker_lane_view *lane) {
+    uint64_t wait_us = lane->dispatched == 0 ? 0 : lane->queue_us / lane->dispatched;
+    page_print(page,
+               "\"%s\":{\"queued\":%u,\"in_flight\":%u,\"accepted\":%llu,\"dispatched\":%llu,"
+               "\"answered\":%llu,\"mean_wait_us\":%llu}",
+               name, lane->queued, lane->in_flight, (unsigned long long)lane->accepted,
+               (unsigned long long)lane->dispatched, (unsigned long long)lane->answered,
+               (unsigned long long)wait_us);
+}
+
+static void page_peer(struct page *page, const struct broker_peer_view *peer) {
+    page_print(page, "{\"name\":");
+    page_quoted(page, peer->name);
+    page_print(page,
+               ",\"role\":\"%s\",\"state\":\"%s\",\"pid\":%llu,\"silent_ms\":%llu,\"window\":%u,"
+               "\"credit\":%lld,\"in_flight\":%u,\"queued\":%u,\"requests\":%llu,"
+               "\"replies\":%llu,\"operations\":%u}",
+               peer->role < ROLE_COUNT && role_names[peer->role] != NULL ? role_names[peer->role]
+                                                                         : "unknown",
+               peer->state, (unsigned long long)peer->process,
+               (unsigned long long)peer->silent_us / 1000, peer->window, (long long)peer->credit,
+               peer->in_flight, peer->queued, (unsigned long long)peer->requests,
+               (unsigned long long)peer->replies, peer->served);
+}
+
+struct text report_top(const struct broker *broker, uint64_t now_us, struct arena *arena) {
+    struct broker_view view;
+    broker_look(broker, &view);
+    struct page page;
+    page_begin(&page, arena);
+    page_print(&page, "{\"name\":");
+    page_quoted(&page, view.name);
+    page_print(&page,
+               ",\"up_s\":%llu,\"draining\":%s,\"edges\":%u,\"actors\":%u,\"tenants\":%u,"
+               "\"queued_bytes\":%llu,\"per_second\":%llu,\"events\":%llu,\"lanes\":{",
+               (unsigned long long)(now_us - view.started_us) / 1000000,
+               view.draining ? "true" : "false", view.edges, view.actors, view.tenants,
+               (unsigned long long)view.queued_bytes, (unsigned long long)view.forwarded_per_s,
+               (unsigned long long)view.events);
+    for (uint32_t lane = 0; lane < LANE_COUNT; lane++) {
+        page_print(&page, "%s", lane == 0 ? "" : ",");
+        page_lane(&page, lane_names[lane], &view.lanes[lane]);
+    }
+    page_print(&page, "},\"drops\":{");
+    for (uint32_t cause = 0; cause < CAUSE_COUNT; cause++)
+        page_print(&page, "%s\"%s\":%llu", cause == 0 ? "" : ",", broker_cause_names[cause],
+                   (unsigned long long)view.drops[cause]);
+    page_print(&page, "},\"peers\":[");
+    struct broker_peer_view peer;
+    for (uint32_t i = 0; broker_look_peer(broker, i, now_us, &peer); i++) {
+        page_print(&page, "%s", i == 0 ? "" : ",");
+        page_peer(&page, &peer);
+    }
+    page_print(&page, "]}\n");
+    return page_end(&page);
+}
+
+struct text report_request(const struct broker *broker, uint64_t correlation, uint64_t now_us,
+                           struct arena *arena) {
+    struct broker_request_view request;
+    if (!broker_look_request(broker, correlation, now_us, &request))
+        return TEXT("{\"place\":\"not here\"}\n");
+    struct page page;
+    page_begin(&page, arena);
+    page_print(&page, "{\"place\":\"%s\",\"actor\":", request.dispatched ? "actor" : "queue");
+    page_quoted(&page, request.actor == NULL ? "" : request.actor);
+    page_print(&page, ",\"lane\":\"%s\",\"attempt\":%u,\"age_us\":%llu,\"left_us\":%lld}\n",
+               request.lane < LANE_COUNT ? lane_names[request.lane] : "unknown", request.attempt,
+               (unsigned long long)request.age_us, (long long)request.left_us);
+    return page_end(&page);
+}
+
+// --- metrics -----------------------------------------------------------------------------------
+
+static const char *first(uint32_t index, const char *help) {
+    return index == 0 ? help : NULL;
+}
+
+static void metrics_lanes(const struct broker_view *view, struct metrics *metrics) {
+    char labels[LANE_COUNT][32];
+    for (uint32_t i = 0; i < LANE_COUNT; i++)
+        (void)snprintf(labels[i], sizeof labels[i], "lane=\"%s\"", lane_names[i]); // they fit
+    for (uint32_t i = 0; i < LANE_COUNT; i++)
+        metrics_gauge(metrics, "valorize_broker_queued", first(i, "Messages waiting."), labels[i],
+                      view->lanes[i].queued);
+    for (uint32_t i = 0; i < LANE_COUNT; i++)
+        metrics_gauge(metrics, "valorize_broker_in_flight",
+                      first(i, "Messages dispatched and unanswered."), labels[i],
+                      view->lanes[i].in_flight);
+    for (uint32_t i = 0; i < LANE_COUNT; i++)
+        metrics_counter(metrics, "valorize_broker_accepted_total", first(i, "Messages taken."),
+                        labels[i], view->lanes[i].accepted);
+    for (uint32_t i = 0; i < LANE_COUNT; i++)
+        metrics_counter(metrics, "valorize_broker_answered_total",
+                        first(i, "Messages answered by an actor."), labels[i],
+                        view->lanes[i].answered);
+    for (uint32_t i = 0; i < LANE_COUNT; i++)
+        metrics_counter(metrics, "valorize_broker_wait_microseconds_total",
+                        first(i, "Time the dispatched messages waited in the queue."), labels[i],
+                        view->lanes[i].queue_us);
+}
+
+void report_metrics(const struct broker *broker, struct metrics *metrics) {
+    struct broker_view view;
+    broker_look(broker, &view);
+    metrics_gauge(metrics, "valorize_broker_edges", "Edges connected.", NULL, view.edges);
+    metrics_gauge(metrics, "valorize_broker_actors", "Actors connected.", NULL, view.actors);
+    metrics_gauge(metrics, "valorize_broker_queued_bytes", "Bodies waiting.", NULL,
+                  (double)view.queued_bytes);
+    metrics_counter(metrics, "valorize_broker_events_total", "Events sent.", NULL, view.events);
+    metrics_lanes(&view, metrics);
+    for (uint32_t i = 0; i < CAUSE_COUNT; i++) {
+        char labels[64];
+        (void)snprintf(labels, sizeof labels, "cause=\"%s\"", broker_cause_names[i]); // fits
+        metrics_counter(metrics, "valorize_broker_drops_total",
+                        first(i, "Messages that ended here without an actor's answer."), labels,
+                        view.drops[i]);
+    }
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// Chance, the queue of things to come (a heap by time, then by order of planning), and the run.
+#include "simulation.h"
+
+#include <stdarg.h>
+
+uint32_t chance(struct world *world, uint32_t below) {
+    world->chance += 0x9e3779b97f4a7c15ULL;
+    uint64_t mixed = world->chance;
+    mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9ULL;
+    mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111ebULL;
+    return (uint32_t)((mixed ^ mixed >> 31) >> 32) % below;
+}
+
+bool chance_percent(struct world *world, uint32_t percent) {
+    return chance(world, 100) < percent;
+}
+
+void world_note(const struct world *world, const char *format, ...) {
+    if (!world->trace)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    printf("%10.3f ", (double)world->now_us / 1000.0);
+    vprintf(format, arguments);
+    printf("\n");
+    va_end(arguments);
+}
+
+static bool event_before(const struct event *a, const struct event *b) {
+    return a->at_us != b->at_us ? a->at_us < b->at_us : a->order < b->order;
+}
+
+void plan(struct world *world, struct event event, uint64_t delay_us) {
+    event.at_us = world->now_us + delay_us;
+    event.order = world->order++;
+    if (world->heap_count == world->heap_capacity) {
+        world->heap_capacity = world->heap_capacity * 2 + 1024;
+        world->heap = realloc(world->heap, world->heap_capacity * sizeof *world->heap);
+        ASSERT(world->heap != NULL);
+    }
+    uint32_t at = world->heap_count++;
+    for (; at > 0 && event_before(&event, &world->heap[(at - 1) / 2]); at = (at - 1) / 2)
+        world->heap[at] = world->heap[(at - 1) / 2];
+    world->heap[at] = event;
+}
+
+static struct event heap_take(struct world *world) {
+    struct event first = world->heap[0];
+    struct event last = world->heap[--world->heap_count];
+    uint32_t at = 0;
+    for (;;) {
+        uint32_t child = 2 * at + 1;
+        if (child >= world->heap_count)
+            break;
+        if (child + 1 < world->heap_count &&
+            event_before(&world->heap[child + 1], &world->heap[child]))
+            child++;
+        if (!event_before(&world->heap[child], &last))
+            break;
+        world->heap[at] = world->heap[child];
+        at = child;
+    }
+    if (world->heap_count > 0)
+        world->heap[at] = last;
+    return first;
+}
+
+// --- faults --------------------------------------------------------------------------------------
+
+static uint32_t some_process(struct world *world) {
+    static const uint32_t first[] = {0, FIRST_EDGE, FIRST_QUERY, FIRST_COMMAND};
+    const uint32_t counts[] = {world->brokers, world->edges, world->queries, world->commands};
+    uint32_t kind = chance(world, 5);
+    kind = kind == 4 ? 3 : kind; // command actors twice as often
+    return first[kind] + chance(world, counts[kind]);
+}
+
+static void world_break(struct world *world) {
+    uint32_t victim = some_process(world);
+    const bool possible[] = {world->faults.crash, world->faults.hang,
+                             world->faults.partition && !process_is_broker(victim),
+                             world->faults.drain};
+    uint32_t first = chance(world, COUNT_OF(possible));
+    for (uint32_t i = 0; i < COUNT_OF(possible); i++) {
+        uint32_t fault = (first + i) % COUNT_OF(possible);
+        if (!possible[fault])
+            continue;
+        if (fault == 0)
+            process_crash(world, victim);
+        else if (fault == 1)
+            process_hang(world, victim, 50000 + chance(world, 2500000));
+        else if (fault == 2)
+            network_partition(world, victim, chance(world, world->brokers),
+                              20000 + chance(world, 3000000));
+        else
+            process_drain(world, victim);
+        return;
+    }
+}
+
+static void world_happen(struct world *world, const struct event *event) {
+    switch (event->what) {
+    case HAPPENS_CLIENT:
+        client_ask(world);
+        if (world->requests < world->requests_wanted)
+            plan(world, (struct event){.what = HAPPENS_CLIENT}, chance(world, 30000));
+        break;
+    case HAPPENS_FAULT:
+        world_break(world);
+        if (world->now_us < world->calm_us)
+            plan(world, (struct event){.what = HAPPENS_FAULT}, chance(world, world->fault_gap_us));
+        break;
+    case HAPPENS_HEAL:
+        network_heal(world);
+        break;
+    case HAPPENS_CONNECT:
+        network_connect(world, event);
+        break;
+    case HAPPENS_RESTART:
+        if (!world->processes[event->a].alive)
+            process_start(world, event->a);
+        break;
+    case HAPPENS_WAKE:
+        if (world->processes[event->a].life == event->life)
+            process_wake(world, event->a);
+        break;
+    case HAPPENS_COMMIT:
+        store_commit(world, event->b);
+        break;
+    default:
+        process_receive(world, event);
+        break;
+    }
+}
+
+void world_run(struct world *world) {
+    while (world->heap_count > 0 && world->heap[0].at_us < world->end_us) {
+        struct event event = heap_take(world);
+        world->now_us = event.at_us;
+        world->events++;
+        world_happen(world, &event);
+        free(event.frame);
+    }
+}
+
+struct world *world_new(uint64_t seed, bool trace) {
+    struct world *world = calloc(1, sizeof *world);
+    ASSERT(world != NULL);
+    world->seed = seed;
+    world->chance = seed * 0x2545f4914f6cdd1dULL;
+    world->trace = trace;
+    world->now_us = 1000000;
+    world->brokers = 2 + chance(world, BROKERS - 1);
+    world->edges = 2 + chance(world, EDGES - 1);
+    world->queries = QUERIES;
+    world->commands = 2 + chance(world, COMMANDS - 1);
+    uint32_t kind = chance(world, 8); // 0: no fault at all; 1: rolling restarts only
+    world->faults = (struct faults){
+        .crash = kind > 1 && chance_percent(world, 60),
+        .hang = kind > 1 && chance_percent(world, 60),
+        .partition = kind > 1 && chance_percent(world, 60),
+        .loss = kind > 1 && chance_percent(world, 30),
+        .repeat = kind > 1 && chance_percent(world, 40),
+        .drain = kind == 1 || (kind > 1 && chance_percent(world, 50)),
+        .slow = kind > 1 && chance_percent(world, 30),
+    };
+    world->fault_gap_us = 50000 + chance(world, 1000000);
+    world->requests_wanted = 100 + chance(world, 300);
+    world->calm_us = world->now_us + 3000000 + chance(world, 5000000);
+    world->end_us = world->calm_us + 25000000;
+    for (uint32_t process = 0; process < PROCESSES; process++) {
+        bool taking_part = process < FIRST_EDGE      ? process < world->brokers
+                           : process < FIRST_QUERY   ? process - FIRST_EDGE < world->edges
+                           : process < FIRST_COMMAND ? process - FIRST_QUERY < world->queries
+                                                     : process - FIRST_COMMAND < world->commands;
+        if (taking_part)
+            process_start(world, process);
+    }
+    plan(world, (struct event){.what = HAPPENS_CLIENT}, 500000);
+    plan(world, (struct event){.what = HAPPENS_FAULT}, 600000);
+    plan(world, (struct event){.what = HAPPENS_HEAL}, world->calm_us - world->now_us);
+    return world;
+}
+
+struct world *world_free(struct world *world) {
+    for (uint32_t i = 0; i < world->heap_count; i++)
+        free(world->heap[i].frame);
+    free(world->heap);
+    for (uint32_t i = 0; i < PROCESSES; i++) {
+        struct process *process = &world->processes[i];
+        for (uint32_t k = 0; k < process->inbox_count; k++)
+            free(process->inbox[k].frame);
+        free(process->inbox);
+        broker_free(process->broker);
+        requester_free(process->requester);
+        responder_free(process->responder);
+        for (uint32_t k = 0; k < BROKERS; k++)
+            free(world->connections[i][k].old_frame);
+    }
+    free(world);
+    return NULL;
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+// A world of brokers, edges, actors and a database, driven by one seed; for
+// broker_simulation_test.c only. The machines under test are the real ones (broker.h, requester.h,
+// responder.h); around them are faked: time, the network, the processes and the store.
+//
+//   simulation.c           the queue of things to come, chance, the trace
+//   simulation_network.c   connections: delay, order, loss, repetition, partition
+//   simulation_process.c   processes: start, crash, hang, drain; the ports of the machines
+//   simulation_client.c    who asks for what, and the history of requests
+//   simulation_actor.c     what query and command actors do with deliveries
+//   simulation_store.c     tenants' locks, transactions, idempotency keys
+//   simulation_check.c     what must hold when all is over
+#pragma once
+#include "broker.h"
+#include "requester.h"
+#include "responder.h"
+
+#include <stdio.h>
+
+enum {
+    BROKERS = 3, // at most
+    EDGES = 3,
+    QUERIES = 2,
+    COMMANDS = 3,
+    FIRST_EDGE = BROKERS,
+    FIRST_QUERY = FIRST_EDGE + EDGES,
+    FIRST_COMMAND = FIRST_QUERY + QUERIES,
+    PROCESSES = FIRST_COMMAND + COMMANDS,
+    TENANTS = 5,
+    HISTORY_MAX = 2000,
+    TRANSACTIONS_MAX = 4096,
+    BATCH_MAX = 4,
+    IN_HAND_MAX = 512,
+};
+
+enum happening {
+    HAPPENS_FRAME, // a = process, b = broker or peer, c = connection epoch
+    HAPPENS_CONNECT, // a = peer, b = broker
+    HAPPENS_DISCONNECTED, // the peer notices
+    HAPPENS_TICK, // a = process
+    HAPPENS_WAKE,
+    HAPPENS_RESTART,
+    HAPPENS_CLIENT,
+    HAPPENS_FAULT,
+    HAPPENS_HEAL,
+    HAPPENS_ANSWER, // an actor is done: a = process, b = slot in hand
+    HAPPENS_BATCH, // a command actor looks at its queue
+    HAPPENS_SYNC, // a command actor sends the end of its batch: b = transaction
+    HAPPENS_COMMIT, // in the store: b = transaction
+    HAPPENS_LOCK_TIMEOUT,
+    HAPPENS_RESULT, // a command actor learns of the commit
+    HAPPENS_CANCEL, // a client goes away: b = request
+    HAPPENS_REDELIVERY, // an old frame comes again after a reconnect
+};
+
+struct event {
+    uint64_t at_us;
+    uint64_t order;
+    uint8_t what;
+    uint8_t a; // process
+    uint32_t b;
+    uint32_t c;
+    uint32_t life; // of process a, when it matters; else 0
+    uint32_t length;
+    char *frame; // owned
+};
+
+struct connection { // of one peer to one broker
+    uint32_t epoch;
+    uint32_t flushed_epoch; // its frames still arrive after the end
+    bool up;
+    bool dialing;
+    uint64_t blocked_us[2]; // until: towards the broker, towards the peer
+    uint64_t last_us[2]; // arrival of the latest frame: keeps the order
+    char *old_frame; // the peer's last request or reply, to come again
+    uint32_t old_length;
+};
+
+struct in_hand {
+    bool used;
+    struct return_address address;
+    uint64_t deadline_us;
+    uint32_t request; // in the history
+    uint32_t next; // of the command queue
+};
+
+struct process {
+    bool alive;
+    bool draining;
+    uint32_t life;
+    uint64_t hung_until_us; // 0: runs
+    uint64_t tick_us; // the tick that is planned
+    struct broker *broker;
+    struct requester *requester;
+    struct responder *responder;
+    struct event *inbox; // while hung
+    uint32_t inbox_count;
+    uint32_t inbox_capacity;
+    // actors
+    struct in_hand hand[IN_HAND_MAX];
+    uint32_t queue[IN_HAND_MAX]; // command actors: slots in order
+    uint32_t queue_count;
+    uint32_t transaction; // + 1 while one is open
+    // brokers: the frame being received
+    char *current;
+    uint32_t current_length;
+};
+
+struct history {
+    uint64_t sent_us;
+    uint64_t answered_us;
+    uint64_t correlation;
+    uint64_t life; // of its edge
+    uint32_t effect; // 1 + position in its tenant's log; 0: none
+    uint32_t key;
+    uint16_t answers;
+    uint8_t edge;
+    uint8_t tenant;
+    uint8_t status;
+    bool command;
+    bool accepted;
+    bool cancelled;
+    bool repeated; // came again on a later connection: no network does it, the machines survive it
+};
+
+enum transaction_state { TX_FREE, TX_WAITS, TX_LOCKED, TX_DONE };
+
+struct transaction {
+    uint8_t state;
+    uint8_t actor;
+    uint32_t life;
+    bool synced; // the store has the whole batch and goes on alone
+    uint32_t count;
+    uint32_t members[BATCH_MAX]; // slots in hand of the actor
+    uint32_t requests[BATCH_MAX]; // in the history
+    uint32_t held; // bits of tenants
+    uint32_t wanted;
+};
+
+struct tenant {
+    uint32_t owner; // transaction + 1
+    uint32_t waiting[64];
+    uint32_t waiting_count;
+    uint32_t log[HISTORY_MAX]; // requests in the order of their effects
+    uint64_t log_us[HISTORY_MAX];
+    uint32_t log_count;
+};
+
+struct key_record {
+    bool done;
+    uint8_t tenant;
+    uint64_t at_us;
+    uint32_t effects;
+};
+
+struct faults { // of this seed
+    bool crash, hang, partition, loss, repeat, drain, slow;
+};
+
+struct world {
+    uint64_t seed;
+    uint64_t chance;
+    uint64_t now_us;
+    uint64_t order;
+    uint64_t events; // that happened
+    uint64_t calm_us; // no fault begins after this
+    uint64_t end_us;
+    bool trace;
+    struct faults faults;
+    uint32_t fault_gap_us; // at most, between two faults
+    uint32_t brokers, edges, queries, commands; // taking part
+    struct event *heap;
+    uint32_t heap_count, heap_capacity;
+    struct process processes[PROCESSES];
+    struct connection connections[PROCESSES][BROKERS];
+    struct history history[HISTORY_MAX];
+    uint32_t requests;
+    uint32_t requests_wanted;
+    struct key_record keys[HISTORY_MAX];
+    struct tenant tenants[TENANTS];
+    struct transaction transactions[TRANSACTIONS_MAX];
+    uint32_t transaction_count;
+};
+
+// --- simulation.c --------------------------------------------------------------------------------
+struct world *world_new(uint64_t seed, bool trace);
+struct world *world_free(struct world *world);
+void world_run(struct world *world);
+void world_note(const struct world *world, const char *format, ...) PRINTF_LIKE(2, 3);
+uint32_t chance(struct world *world, uint32_t below); // 0 to below - 1
+bool chance_percent(struct world *world, uint32_t percent);
+void plan(struct world *world, struct event event, uint64_t delay_us);
+
+// --- simulation_network.c ------------------------------------------------------------------------
+void network_dial(struct world *world, uint32_t peer, uint32_t broker);
+void network_connect(struct world *world, const struct event *event);
+void network_drop(struct world *world, uint32_t peer, uint32_t broker, bool peer_notices);
+bool network_send(struct world *world, uint32_t peer, uint32_t broker, bool to_broker,
+                  struct text head, struct text body);
+bool network_delivers(const struct world *world, const struct event *event);
+uint64_t network_address(const struct world *world, uint32_t peer, uint32_t broker);
+bool network_find(const struct world *world, uint64_t address, uint32_t broker, uint32_t *ret_peer);
+void network_partition(struct world *world, uint32_t peer, uint32_t broker, uint64_t length_us);
+void network_redeliver(struct world *world, uint32_t peer, uint32_t broker);
+void network_heal(struct world *world);
+
+// --- simulation_process.c ------------------------------------------------------------------------
+void process_start(struct world *world, uint32_t process);
+void process_crash(struct world *world, uint32_t process);
+void process_hang(struct world *world, uint32_t process, uint64_t length_us);
+void process_drain(struct world *world, uint32_t process);
+void process_receive(struct world *world, const struct event *event); // or keeps it while hung
+void process_wake(struct world *world, uint32_t process);
+void process_plan_tick(struct world *world, uint32_t process);
+bool process_is_broker(uint32_t process);
+bool process_is_edge(uint32_t process);
+
+// --- simulation_client.c -------------------------------------------------------------------------
+void client_ask(struct world *world);
+void client_answer(struct world *world, uint32_t request, const struct answer *answer);
+void client_cancel(struct world *world, uint32_t request);
+void client_edge_died(struct world *world, uint32_t process);
+
+// --- simulation_actor.c --------------------------------------------------------------------------
+void actor_deliver(struct world *world, uint32_t process, const struct delivery *delivery);
+void actor_happen(struct world *world, const struct event *event);
+
+// --- simulation_store.c --------------------------------------------------------------------------
+void store_begin(struct world *world, uint32_t transaction);
+void store_sync(struct world *world, uint32_t transaction);
+void store_commit(struct world *world, uint32_t transaction);
+void store_rollback(struct world *world, uint32_t transaction);
+bool store_tenant_is_free(const struct world *world, uint32_t tenant);
+
+// --- simulation_check.c --------------------------------------------------------------------------
+// Prints what is wrong and exits 1.
+void world_check(struct world *world);
+_Noreturn void world_fail(const struct world *world, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+// Connections as libzmq over TCP gives them: in order in each direction, everything under way lost
+// at the end of a connection, a new address at each. Beyond TCP, some seeds lose single frames or
+// deliver them twice.
+#include "simulation.h"
+
+static struct connection *connection_of(struct world *world, uint32_t peer, uint32_t broker) {
+    return &world->connections[peer][broker];
+}
+
+uint64_t network_address(const struct world *world, uint32_t peer, uint32_t broker) {
+    return (uint64_t)world->connections[peer][broker].epoch << 16 | peer << 8 | broker | 1U << 7;
+}
+
+bool network_find(const struct world *world, uint64_t address, uint32_t broker,
+                  uint32_t *ret_peer) {
+    uint32_t peer = address >> 8 & 0xff;
+    *ret_peer = peer;
+    return peer < PROCESSES && world->connections[peer][broker].up &&
+           network_address(world, peer, broker) == address;
+}
+
+void network_dial(struct world *world, uint32_t peer, uint32_t broker) {
+    struct connection *connection = connection_of(world, peer, broker);
+    if (connection->dialing || connection->up)
+        return;
+    connection->dialing = true;
+    plan(world, (struct event){.what = HAPPENS_CONNECT, .a = (uint8_t)peer, .b = broker},
+         1000 + chance(world, 60000));
+}
+
+void network_connect(struct world *world, const struct event *event) {
+    struct connection *connection = connection_of(world, event->a, event->b);
+    connection->dialing = false;
+    if (!world->processes[event->a].alive || connection->up)
+        return;
+    bool blocked =
+        connection->blocked_us[0] > world->now_us || connection->blocked_us[1] > world->now_us;
+    if (!world->processes[event->b].alive || blocked) {
+        network_dial(world, event->a, event->b);
+        return;
+    }
+    connection->up = true;
+    connection->epoch++;
+    connection->last_us[0] = connection->last_us[1] = world->now_us;
+    world_note(world, "connect %u to broker %u, epoch %u", event->a, event->b, connection->epoch);
+    struct event noticed = *event;
+    noticed.c = connection->epoch;
+    noticed.life = world->processes[event->a].life;
+    noticed.frame = NULL;
+    process_receive(world, &noticed);
+    if (world->faults.repeat && connection->old_frame != NULL && chance_percent(world, 50)) {
+        noticed.what = HAPPENS_REDELIVERY;
+        plan(world, noticed, 5000 + chance(world, 30000));
+    }
+}
+
+void network_drop(struct world *world, uint32_t peer, uint32_t broker, bool peer_notices) {
+    struct connection *connection = connection_of(world, peer, broker);
+    if (!connection->up)
+        return;
+    connection->up = false;
+    connection->flushed_epoch = chance_percent(world, 50) ? connection->epoch : 0;
+    world_note(world, "connection %u to broker %u ends", peer, broker);
+    if (peer_notices)
+        plan(world,
+             (struct event){.what = HAPPENS_DISCONNECTED,
+                            .a = (uint8_t)peer,
+                            .b = broker,
+                            .c = connection->epoch,
+                            .life = world->processes[peer].life},
+             chance(world, 2000));
+    network_dial(world, peer, broker);
+}
+
+static void connection_remember(struct connection *connection, uint8_t kind, const char *frame,
+                                uint32_t length) {
+    if (kind != KIND_REQUEST && kind != KIND_REPLY)
+        return;
+    free(connection->old_frame);
+    connection->old_frame = malloc(length);
+    ASSERT(connection->old_frame != NULL);
+    memcpy(connection->old_frame, frame, length);
+    connection->old_length = length;
+}
+
+static void frame_plan(struct world *world, uint32_t peer, uint32_t broker, bool to_broker,
+                       const char *frame, uint32_t length) {
+    struct connection *connection = connection_of(world, peer, broker);
+    uint32_t way = to_broker ? 0 : 1;
+    uint64_t delay_us = 50 + chance(world, world->faults.slow ? 20000 : 2000);
+    uint64_t arrival_us = MAX(world->now_us, connection->blocked_us[way]) + delay_us;
+    arrival_us = MAX(arrival_us, connection->last_us[way]);
+    connection->last_us[way] = arrival_us;
+    char *copy = malloc(length);
+    ASSERT(copy != NULL);
+    memcpy(copy, frame, length);
+    plan(world,
+         (struct event){.what = HAPPENS_FRAME,
+                        .a = (uint8_t)(to_broker ? broker : peer),
+                        .b = to_broker ? peer : broker,
+                        .c = connection->epoch,
+                        .life = world->processes[to_broker ? broker : peer].life,
+                        .frame = copy,
+                        .length = length},
+         arrival_us - world->now_us);
+}
+
+bool network_send(struct world *world, uint32_t peer, uint32_t broker, bool to_broker,
+                  struct text head, struct text body) {
+    struct connection *connection = connection_of(world, peer, broker);
+    if (!connection->up)
+        return false;
+    char frame[8192];
+    uint32_t length = head.length + body.length;
+    ASSERT(length <= sizeof frame);
+    memcpy(frame, head.bytes, head.length);
+    memcpy(frame + head.length, body.bytes, body.length);
+    uint8_t kind = (uint8_t)frame[4];
+    if (to_broker && world->faults.repeat)
+        connection_remember(connection, kind, frame, length);
+    if (world->faults.loss && world->now_us < world->calm_us && chance(world, 200) == 0) {
+        world_note(world, "lost on the way: kind %u between %u and broker %u", kind, peer, broker);
+        return true;
+    }
+    frame_plan(world, peer, broker, to_broker, frame, length);
+    if (world->faults.repeat && world->now_us < world->calm_us && chance(world, 100) == 0)
+        frame_plan(world, peer, broker, to_broker, frame, length);
+    return true;
+}
+
+void network_redeliver(struct world *world, uint32_t peer, uint32_t broker) {
+    struct connection *connection = connection_of(world, peer, broker);
+    if (connection->old_frame == NULL)
+        return;
+    struct text frame = {connection->old_frame, connection->old_length};
+    uint32_t request;
+    if (process_is_edge(peer)) {
+        memcpy(&request, frame.bytes + ENVELOPE_BYTES, sizeof request);
+        world->history[request].repeated = true;
+        world_note(world, "request %u comes again at broker %u", request, broker);
+    }
+    connection->old_frame = NULL; // sending remembers it again
+    network_send(world, peer, broker, true, frame, TEXT(""));
+    free((char *)(uintptr_t)frame.bytes);
+}
+
+bool network_delivers(const struct world *world, const struct event *event) {
+    bool to_broker = process_is_broker(event->a);
+    uint32_t peer = to_broker ? event->b : event->a;
+    uint32_t broker = to_broker ? event->a : event->b;
+    const struct connection *connection = &world->connections[peer][broker];
+    return event->c == connection->epoch ? connection->up || connection->flushed_epoch == event->c
+                                         : connection->flushed_epoch == event->c && to_broker;
+}
+
+void network_partition(struct world *world, uint32_t peer, uint32_t broker, uint64_t length_us) {
+    struct connection *connection = connection_of(world, peer, broker);
+    uint32_t ways = chance(world, 3); // one way, the other, both
+    for (uint32_t way = 0; way < 2; way++) {
+        if (ways == 2 || ways == way)
+            connection->blocked_us[way] = world->now_us + length_us;
+    }
+    world_note(world, "partition between %u and broker %u for %.1f ms (%u)", peer, broker,
+               (double)length_us / 1000.0, ways);
+}
+
+void network_heal(struct world *world) {
+    for (uint32_t peer = 0; peer < PROCESSES; peer++) {
+        for (uint32_t broker = 0; broker < BROKERS; broker++)
+            memset(world->connections[peer][broker].blocked_us, 0, 2 * sizeof(uint64_t));
+    }
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// valorize-http: HTTP on one side, the bus on the other, one loop.
+#include "clock.h"
+#include "digest.h"
+#include "http_listener.h"
+#include "limits.h"
+#include "process.h"
+#include "server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { DRAIN_LOOK_MS = 20, DRAIN_RESERVE_MS = 1000 }; // the rest of DRAIN_MS is the session's
+
+struct http_config {
+    struct process_config base;
+    const char *address;
+    int64_t port;
+    int64_t cloud_port;
+    int64_t listen_fd;
+    bool testing;
+};
+
+static const struct setting settings[] = {
+    PROCESS_SETTINGS(struct http_config, base, "http-1"),
+    {"VALORIZE_HTTP_ADDRESS", SETTING_TEXT, 1, 45, "127.0.0.1", "numeric address to listen on",
+     offsetof(struct http_config, address)},
+    {"VALORIZE_HTTP_PORT", SETTING_INTEGER, 0, 65535, "8080", "port to listen on; 0: a free one",
+     offsetof(struct http_config, port)},
+    {"PORT", SETTING_INTEGER, -1, 65535, "-1", "the same, and wins where it is set",
+     offsetof(struct http_config, cloud_port)},
+    {"VALORIZE_LISTEN_FD", SETTING_INTEGER, -1, 1 << 20, "-1",
+     "inherited listening socket, instead of address and port",
+     offsetof(struct http_config, listen_fd)},
+    {"VALORIZE_TESTING", SETTING_BOOLEAN, 0, 1, "0", "1: operations for tests exist",
+     offsetof(struct http_config, testing)},
+};
+
+struct edge {
+    struct loop *loop;
+    struct process *process;
+    struct server *server;
+    struct timer drain_timer;
+    uint64_t drain_until_us;
+};
+
+static void edge_on_answer(void *context, void *request, const struct answer *answer) {
+    struct edge *edge = context;
+    server_on_answer(edge->server, request, answer);
+}
+
+static void edge_on_event(void *context, const struct envelope *envelope, struct text body) {
+    struct edge *edge = context;
+    server_on_event(edge->server, envelope, body);
+}
+
+static void edge_on_connected(void *context) {
+    struct edge *edge = context;
+    server_on_connected(edge->server);
+}
+
+static void edge_metrics(void *context, struct metrics *metrics) {
+    struct edge *edge = context;
+    server_metrics(edge->server, metrics);
+}
+
+// Clients that keep their connections are served to the end of the time there is.
+static void edge_look_whether_quiet(struct timer *timer, uint64_t now_us) {
+    struct edge *edge = CONTAINER_OF(timer, struct edge, drain_timer);
+    if (server_quiet(edge->server) || now_us >= edge->drain_until_us)
+        process_finish(edge->process);
+    else
+        loop_timer_set(edge->loop, timer, now_us + DRAIN_LOOK_MS * 1000);
+}
+
+static void edge_on_terminate(void *context) {
+    struct edge *edge = context;
+    uint64_t now_us = loop_now_us(edge->loop);
+    server_drain(edge->server);
+    edge->drain_until_us = now_us + (DRAIN_MS - DRAIN_RESERVE_MS) * 1000;
+    loop_timer_set(edge->loop, &edge->drain_timer, now_us + 1);
+}
+
+// -1 after a sentence on stderr.
+static int edge_listen(const struct http_config *config) {
+    if (config->listen_fd >= 0) {
+        int listener = (int)config->listen_fd;
+        int flags = fcntl(listener, F_GETFL);
+        if (flags >= 0 && http_listener_port(listener) != 0 &&
+            fcntl(listener, F_SETFL, flags | O_NONBLOCK) == 0 &&
+            fcntl(listener, F_SETFD, FD_CLOEXEC) == 0)
+            return listener;
+        fprintf(stderr, "VALORIZE_LISTEN_FD=%d is no listening socket.\n", listener);
+        return -1;
+    }
+    int64_t port = config->cloud_port >= 0 ? config->cloud_port : config->port;
+    int listener = http_listen(config->address, (uint16_t)port);
+    if (listener < 0)
+        fprintf(stderr, "Cannot listen on %s port %d: %s. Choose another VALORIZE_HTTP_PORT.\n",
+                config->address, (int)port, strerror(errno));
+    return listener;
+}
+
+static bool edge_make(struct edge *edge, const struct http_config *config, int listener) {
+    uint64_t seed;
+    digest_random(&seed, sizeof seed);
+    edge->server = server_new(&(struct server_options){
+        .loop = edge->loop,
+        .listener = listener,
+        .connections_max = http_connections_allowed(HTTP_CONNECTIONS_MAX),
+        .testing = config->testing,
+        .access_log = strcmp(config->base.log_level, "debug") == 0,
+        .seed = seed,
+        .wall_us = clock_wall_us,
+    });
+    if (edge->server == NULL) {
+        fprintf(stderr, "There is not enough memory for the tables of the HTTP edge.\n");
+        return false;
+    }
+    edge->process = process_new(edge->loop, &(struct process_options){
+                                                .config = &config->base,
+                                                .role = ROLE_EDGE,
+                                                .listener = listener,
+                                                .context = edge,
+                                                .on_answer = edge_on_answer,
+                                                .on_event = edge_on_event,
+                                                .on_connected = edge_on_connected,
+                                                .on_terminate = edge_on_terminate,
+                                                .metrics = edge_metrics,
+                                            });
+    if (edge->process == NULL)
+        return false;
+    server_attach(edge->server, process_session(edge->process));
+    return true;
+}
+
+int main(int argument_count, char **arguments) {
+    struct http_config config;
+    config_read(settings, COUNT_OF(settings), &config, argument_count, arguments);
+    process_prepare(&config.base);
+    digest_init();
+    int listener = edge_listen(&config);
+    if (listener < 0)
+        return 1;
+    struct edge edge = {.loop = loop_new(), .drain_timer.fire = edge_look_whether_quiet};
+    char port[8];
+    (void)snprintf(port, sizeof port, "%u", http_listener_port(listener));
+    int code = 1;
+    if (edge_make(&edge, &config, listener)) {
+        log_line(LOG_INFO, NULL, "Listening.", "address", config.address, "port", port, NULL);
+        code = process_run(edge.process);
+    }
+    edge.server = server_free(edge.server); // ends what is in hand, on the session
+    edge.process = process_free(edge.process);
+    edge.loop = loop_free(edge.loop);
+    return code;
+}

@@ -1,0 +1,584 @@
+// SPDX-License-Identifier: Apache-2.0
+// A request is a `struct call` from its first line to its answer. It goes through the functions
+// of this file from top to bottom; each either hands it on or answers it:
+//   call_begin -> call_route -> call_authenticate -> (look-up ->) call_send -> (bus ->) call_end
+#include "server.h"
+
+#include "codec.h"
+#include "digest.h"
+#include "format.h"
+#include "http_server.h"
+#include "json.h"
+#include "json_binding.h"
+#include "limits.h"
+#include "log.h"
+#include "media.h"
+#include "messages.h"
+#include "openapi.h"
+#include "operations.h"
+#include "problem.h"
+#include "router.h"
+#include "tenant.h"
+#include "trace.h"
+#include "traffic.h"
+
+#include <stdio.h>
+
+enum {
+    SCRATCH_BYTES = 4 << 20, // one request's fields and packed body, or one error's text
+    BARE_ANSWER_BYTES = 512,
+};
+
+enum known_header {
+    HEADER_AUTHORIZATION,
+    HEADER_ACCEPT,
+    HEADER_CONTENT_TYPE,
+    HEADER_IDEMPOTENCY_KEY,
+    HEADER_REQUEST_ID,
+    HEADER_TRACEPARENT,
+    HEADER_ORIGIN,
+};
+
+static const char *const known_headers[] = {
+    [HEADER_AUTHORIZATION] = "authorization",
+    [HEADER_ACCEPT] = "accept",
+    [HEADER_CONTENT_TYPE] = "content-type",
+    [HEADER_IDEMPOTENCY_KEY] = "idempotency-key",
+    [HEADER_REQUEST_ID] = "x-request-id",
+    [HEADER_TRACEPARENT] = "traceparent",
+    [HEADER_ORIGIN] = "origin",
+    NULL,
+};
+
+// Answered here, without the bus.
+enum { PAGE_ALIVE, PAGE_READY, PAGE_OPENAPI, PAGE_COUNT };
+static const struct operation pages[PAGE_COUNT] = {
+    [PAGE_ALIVE] = {.name = "healthz", .method = "GET", .path = "/healthz"},
+    [PAGE_READY] = {.name = "readyz", .method = "GET", .path = "/readyz"},
+    [PAGE_OPENAPI] = {.name = "openapi", .method = "GET", .path = "/api/openapi.json"},
+};
+
+struct call {
+    struct waiter waiter; // first: a look-up's waiters are found back as their calls
+    struct server *server;
+    struct http_request *http;
+    const struct operation *operation; // NULL until one is found
+    struct lookup *lookup; // while it waits for one
+    struct token token;
+    struct uuid tenant;
+    bool on_bus;
+    uint64_t correlation; // while it is on the bus
+    uint32_t parameter_count;
+    struct parameter parameters[ROUTE_PARAMETERS_MAX];
+    uint8_t trace[TRACE_BYTES];
+    char id[REQUEST_ID_BYTES_MAX + 1];
+};
+
+struct server {
+    struct server_options options;
+    struct session *session;
+    struct http_server *http;
+    struct router *router;
+    struct tenant_table *tenants;
+    struct traffic *traffic;
+    struct arena scratch;
+    const struct operation *authenticate;
+    uint64_t random;
+    bool draining;
+    char timed_out[BARE_ANSWER_BYTES];
+    char too_large[BARE_ANSWER_BYTES];
+    const char **route_names; // operations, then pages
+};
+
+static void call_send(struct call *call);
+
+// --- the answer --------------------------------------------------------------------------------
+
+static void header_add(struct http_response *response, const char *name, const char *value) {
+    ASSERT(response->header_count < HTTP_RESPONSE_HEADERS_MAX);
+    response->headers[response->header_count++] = (struct http_header){name, value};
+}
+
+static uint32_t route_index(const struct call *call) {
+    const struct operation *operation = call->operation;
+    if (operation == NULL)
+        return operation_count + PAGE_COUNT;
+    if (operation >= pages && operation < pages + PAGE_COUNT)
+        return operation_count + (uint32_t)(operation - pages);
+    return (uint32_t)(operation - operations);
+}
+
+enum { TIMING_BYTES = 160, DELAY_BYTES = 16 };
+
+// Four parts whose sum is the time since the request was complete.
+static void timing_write(const struct call *call, const struct answer *answer, uint64_t now_us,
+                         char timing[TIMING_BYTES]) {
+    uint64_t total = now_us - call->http->received_us;
+    uint64_t away = 0, actor = 0, database = 0;
+    if (answer != NULL && answer->sent_us != 0) {
+        away = MIN(now_us - answer->sent_us, total);
+        actor = MIN(answer->block.actor_us, away);
+        database = MIN(answer->block.database_us, actor);
+    }
+    const uint64_t parts_us[] = {total - away, away - actor, actor - database, database};
+    unsigned whole[4], rest[4]; // milliseconds and what remains; a budget is seconds
+    for (size_t i = 0; i < COUNT_OF(parts_us); i++) {
+        whole[i] = (unsigned)(parts_us[i] / 1000);
+        rest[i] = (unsigned)(parts_us[i] % 1000);
+    }
+    (void)snprintf(timing, TIMING_BYTES,
+                   "edge;dur=%u.%03u, bus;dur=%u.%03u, actor;dur=%u.%03u, database;dur=%u.%03u",
+                   whole[0], rest[0], whole[1], rest[1], whole[2], rest[2], whole[3], rest[3]);
+}
+
+static bool status_wants_retry(enum status status) {
+    return status == STATUS_OVER_SHARE || status == STATUS_UNAVAILABLE || status == STATUS_LOST ||
+           status == STATUS_BUSY;
+}
+
+static void access_log(const struct call *call, enum status status, uint64_t duration_us) {
+    char code[INTEGER_TEXT_BYTES + 1], duration[INTEGER_TEXT_BYTES + 1];
+    code[integer_write(status_http(status), code)] = '\0';
+    duration[integer_write((int64_t)duration_us, duration)] = '\0';
+    log_line(LOG_DEBUG, call->trace, "A request was answered.", "method", call->http->method.bytes,
+             "path", call->http->path.bytes, "code", code, "status", status_name(status),
+             "microseconds", duration, "request_id", call->id, NULL);
+}
+
+static void call_count(const struct call *call, enum status status) {
+    const struct server *server = call->server;
+    uint64_t duration_us = loop_now_us(server->options.loop) - call->http->received_us;
+    traffic_count(server->traffic, route_index(call), status, duration_us);
+    if (server->options.access_log)
+        access_log(call, status, duration_us);
+}
+
+// The end of every call. answer is NULL where no message went out; allow only for two statuses.
+static void call_end(struct call *call, enum status status, struct text body,
+                     const struct answer *answer, const char *allow) {
+    uint64_t now_us = loop_now_us(call->server->options.loop);
+    char timing[TIMING_BYTES];
+    char retry[DELAY_BYTES];
+    struct http_response response = {.code = status_http(status), .body = body};
+    timing_write(call, answer, now_us, timing);
+    if (body.length > 0)
+        header_add(&response, "Content-Type", "application/json");
+    header_add(&response, "X-Request-Id", call->id);
+    header_add(&response, "Server-Timing", timing);
+    header_add(&response, "Access-Control-Allow-Origin", "*");
+    if (call->http->headers[HEADER_ORIGIN].bytes != NULL)
+        header_add(&response, "Access-Control-Expose-Headers",
+                   "X-Request-Id, Server-Timing, Retry-After, Idempotency-Replayed");
+    if (status_wants_retry(status)) {
+        uint64_t delay_us = answer == NULL ? 0 : answer->retry_after_us;
+        (void)snprintf(retry, sizeof retry, "%u",
+                       (unsigned)MAX(RETRY_AFTER_S, (delay_us + 999999) / 1000000));
+        header_add(&response, "Retry-After", retry);
+    }
+    if (answer != NULL && (answer->block.flags & REPLY_REPLAYED) != 0)
+        header_add(&response, "Idempotency-Replayed", "true");
+    if (status == STATUS_UNAUTHENTICATED)
+        header_add(&response, "WWW-Authenticate", "Bearer");
+    if (allow != NULL)
+        header_add(&response, "Allow", allow);
+    call_count(call, status);
+    http_request_answer(call->http, &response);
+}
+
+static void call_fail(struct call *call, const struct failure *failure, const struct answer *answer,
+                      const char *allow) {
+    struct arena *scratch = &call->server->scratch;
+    arena_reset(scratch); // the failure's texts are literals or in the answer: see the callers
+    call_end(call, failure->status, problem_write(failure, scratch), answer, allow);
+}
+
+static void call_refuse(struct call *call, enum status status) {
+    call_fail(call, &(struct failure){.status = status}, NULL, NULL);
+}
+
+// --- its way in --------------------------------------------------------------------------------
+
+static void preflight(struct call *call, const char *allow) {
+    struct http_response response = {.code = status_http(STATUS_NO_CONTENT)};
+    header_add(&response, "X-Request-Id", call->id);
+    header_add(&response, "Allow", allow);
+    header_add(&response, "Access-Control-Allow-Origin", "*");
+    header_add(&response, "Access-Control-Allow-Methods", allow);
+    header_add(&response, "Access-Control-Allow-Headers",
+               "Authorization, Content-Type, Accept, Idempotency-Key, X-Request-Id, traceparent, "
+               "If-Match, If-None-Match");
+    header_add(&response, "Access-Control-Max-Age", "86400");
+    call_count(call, STATUS_NO_CONTENT);
+    http_request_answer(call->http, &response);
+}
+
+static void page_answer(struct call *call) {
+    const struct server *server = call->server;
+    switch (call->operation - pages) {
+    case PAGE_ALIVE:
+        call_end(call, STATUS_OK, TEXT("{\"status\":\"alive\"}"), NULL, NULL);
+        return;
+    case PAGE_READY:
+        if (server->draining || !session_ready(server->session))
+            call_refuse(call, STATUS_UNAVAILABLE);
+        else
+            call_end(call, STATUS_OK, TEXT("{\"status\":\"ready\"}"), NULL, NULL);
+        return;
+    default:
+        call_end(call, STATUS_OK, (struct text){openapi_json, openapi_json_length}, NULL, NULL);
+    }
+}
+
+static void call_look_up(struct call *call) {
+    struct server *server = call->server;
+    bool first;
+    call->lookup = tenant_lookup_join(server->tenants, &call->token, &call->waiter, &first);
+    if (call->lookup == NULL) {
+        call_refuse(call, STATUS_BUSY);
+        return;
+    }
+    if (!first)
+        return;
+    struct authenticate_request request = {
+        .token_id = call->token.id,
+        .secret_hash = {(const char *)call->token.secret_hash, sizeof call->token.secret_hash},
+    };
+    struct outgoing outgoing = {
+        .operation = server->authenticate, .trace = call->trace, .request = call->lookup};
+    uint64_t correlation; // not kept: a look-up is not cancelled, the next request profits
+    arena_reset(&server->scratch);
+    enum status status =
+        codec_encode(&authenticate_request_message, &request, &server->scratch, &outgoing.body);
+    if (status == STATUS_OK)
+        status = session_request(server->session, &outgoing, &correlation);
+    if (status == STATUS_OK)
+        return;
+    (void)tenant_lookup_fail(server->tenants, TAKE(call->lookup)); // this call alone waited
+    call_refuse(call, status);
+}
+
+static void call_authenticate(struct call *call) {
+    struct server *server = call->server;
+    if (!token_parse(call->http->headers[HEADER_AUTHORIZATION], &call->token)) {
+        call_refuse(call, STATUS_UNAUTHENTICATED);
+        return;
+    }
+    switch (tenant_find(server->tenants, &call->token, loop_now_us(server->options.loop),
+                        server->options.wall_us(), &call->tenant)) {
+    case TENANT_KNOWN:
+        call_send(call);
+        return;
+    case TENANT_UNKNOWN:
+        call_refuse(call, STATUS_UNAUTHENTICATED);
+        return;
+    case TENANT_NOT_HERE:
+        call_look_up(call);
+    }
+}
+
+static void call_route(struct call *call) {
+    struct http_request *http = call->http;
+    struct route_match match;
+    enum status status = router_find(call->server->router, http->method, http->path, &match);
+    if (status == STATUS_METHOD_NOT_ALLOWED && text_equal(http->method, TEXT("OPTIONS"))) {
+        preflight(call, match.allow);
+        return;
+    }
+    if (status != STATUS_OK) {
+        call_fail(call, &(struct failure){.status = status}, NULL,
+                  status == STATUS_METHOD_NOT_ALLOWED ? match.allow : NULL);
+        return;
+    }
+    call->operation = match.operation;
+    call->parameter_count = match.parameter_count;
+    memcpy(call->parameters, match.parameters, sizeof call->parameters);
+    if (!media_accepts_json(http->headers[HEADER_ACCEPT]))
+        call_refuse(call, STATUS_NOT_ACCEPTABLE);
+    else if (match.operation >= pages && match.operation < pages + PAGE_COUNT)
+        page_answer(call);
+    else if (match.operation->authenticated)
+        call_authenticate(call);
+    else
+        call_send(call);
+}
+
+static void call_begin(void *context, struct http_request *http) {
+    static const enum status troubles[] = {
+        [HTTP_FINE] = STATUS_OK,
+        [HTTP_MALFORMED] = STATUS_MALFORMED,
+        [HTTP_URL_TOO_LONG] = STATUS_URL_TOO_LONG,
+        [HTTP_HEADERS_TOO_LARGE] = STATUS_HEADERS_TOO_LARGE,
+        [HTTP_BODY_TOO_LARGE] = STATUS_TOO_LARGE,
+        [HTTP_FULL] = STATUS_BUSY,
+    };
+    struct server *server = context;
+    struct call *call = http->state;
+    call->server = server;
+    call->http = http;
+    trace_begin(http->headers[HEADER_TRACEPARENT], &server->random, call->trace);
+    request_id_begin(http->headers[HEADER_REQUEST_ID], call->trace, call->id);
+    if (http->trouble != HTTP_FINE)
+        call_refuse(call, troubles[http->trouble]);
+    else
+        call_route(call);
+}
+
+static void call_abandon(void *context, struct http_request *http) {
+    struct server *server = context;
+    struct call *call = http->state;
+    if (call->lookup != NULL)
+        tenant_lookup_leave(call->lookup, &call->waiter);
+    if (call->on_bus)
+        session_cancel(server->session, call->correlation);
+}
+
+// --- onto the bus ------------------------------------------------------------------------------
+
+static bool key_is_sane(struct text key) {
+    if (key.length == 0 || key.length > IDEMPOTENCY_KEY_BYTES_MAX)
+        return false;
+    for (uint32_t i = 0; i < key.length; i++)
+        if (key.bytes[i] < 0x20 || key.bytes[i] > 0x7e)
+            return false;
+    return true;
+}
+
+// What the client calls its key counts for this tenant and operation only.
+static void key_hash(const struct call *call, struct text key, uint8_t ret_key[16]) {
+    uint8_t number[] = {(uint8_t)(call->operation->number >> 8), (uint8_t)call->operation->number};
+    const struct text parts[] = {
+        {(const char *)call->tenant.bytes, sizeof call->tenant.bytes},
+        {(const char *)number, sizeof number},
+        key,
+    };
+    digest_short(parts, COUNT_OF(parts), ret_key);
+}
+
+// Checks the key and the fields, so that all that is wrong is told at once.
+static enum status call_pack(struct call *call, struct failure *failure, struct text *ret_body) {
+    struct arena *scratch = &call->server->scratch;
+    struct http_request *http = call->http;
+    struct parameter query[HTTP_PARAMETERS_MAX];
+    struct binding_source source = {
+        .path = call->parameters,
+        .path_count = call->parameter_count,
+        .query = query,
+        .query_count = http_request_parameters(http, query),
+        .body = http->body,
+    };
+    if (http->body.length > 0 && binding_wants_body(call->operation) &&
+        !media_is_json(http->headers[HEADER_CONTENT_TYPE]))
+        return failure->status = STATUS_UNSUPPORTED_MEDIA;
+    enum status status = binding_pack(call->operation, &source, scratch, failure, ret_body);
+    struct text key = http->headers[HEADER_IDEMPOTENCY_KEY];
+    if (call->operation->kind == OPERATION_COMMAND && key.bytes != NULL && !key_is_sane(key) &&
+        (status == STATUS_OK || status == STATUS_INVALID))
+        failure_add(failure, TEXT("Idempotency-Key"),
+                    TEXT("The Idempotency-Key must be 1 to 255 printable ASCII characters."));
+    return failure->status;
+}
+
+static void call_send(struct call *call) {
+    struct server *server = call->server;
+    struct failure failure = {.status = STATUS_OK};
+    struct outgoing outgoing = {
+        .operation = call->operation,
+        .tenant = call->tenant,
+        .trace = call->trace,
+        .request = call,
+        .flags = (uint16_t)((trace_is_sampled(call->trace) ? FLAG_SAMPLED : 0) |
+                            (server->options.testing ? FLAG_TESTING : 0)),
+    };
+    arena_reset(&server->scratch);
+    enum status status = call_pack(call, &failure, &outgoing.body);
+    if (status != STATUS_OK) {
+        struct text body = problem_write(&failure, &server->scratch);
+        call_end(call, status, body, NULL, NULL);
+        return;
+    }
+    uint8_t key[16];
+    struct text key_text = call->http->headers[HEADER_IDEMPOTENCY_KEY];
+    if (call->operation->kind == OPERATION_COMMAND && key_text.bytes != NULL) {
+        key_hash(call, key_text, key);
+        outgoing.key = key;
+    }
+    status = session_request(server->session, &outgoing, &call->correlation);
+    if (status != STATUS_OK)
+        call_refuse(call, status);
+    else
+        call->on_bus = true;
+}
+
+// --- and back ----------------------------------------------------------------------------------
+
+static void lookup_end(struct server *server, struct lookup *lookup, const struct answer *answer) {
+    struct waiter *waiters;
+    enum status refusal = answer->status;
+    struct session_view view = {0};
+    arena_reset(&server->scratch);
+    if (answer->status == STATUS_UNAUTHENTICATED) {
+        waiters = tenant_lookup_settle(server->tenants, lookup, NULL, 0,
+                                       loop_now_us(server->options.loop));
+    } else if (answer->status == STATUS_OK &&
+               json_read_view(&session_view_message, answer->body, &server->scratch, &view)) {
+        int64_t expires_at_us = view.has_expires_at ? view.expires_at : 0;
+        bool expired = expires_at_us != 0 && expires_at_us <= server->options.wall_us();
+        refusal = expired ? STATUS_UNAUTHENTICATED : STATUS_OK;
+        waiters = tenant_lookup_settle(server->tenants, lookup, expired ? NULL : &view.tenant_id,
+                                       expires_at_us, loop_now_us(server->options.loop));
+    } else {
+        if (answer->status == STATUS_OK)
+            refusal = STATUS_INTERNAL;
+        waiters = tenant_lookup_fail(server->tenants, lookup);
+    }
+    for (struct waiter *next; waiters != NULL; waiters = next) {
+        next = waiters->next;
+        struct call *call = CONTAINER_OF(waiters, struct call, waiter);
+        call->lookup = NULL;
+        call->tenant = view.tenant_id;
+        if (refusal == STATUS_OK)
+            call_send(call);
+        else
+            call_fail(call, &(struct failure){.status = refusal}, answer, NULL);
+    }
+}
+
+void server_on_answer(void *context, void *request, const struct answer *answer) {
+    struct server *server = context;
+    struct lookup *lookup = tenant_lookup_of(server->tenants, request);
+    if (lookup != NULL) {
+        lookup_end(server, lookup, answer);
+        return;
+    }
+    struct call *call = request;
+    call->on_bus = false;
+    if (answer->status == STATUS_OK || answer->status == call->operation->success) {
+        call_end(call, call->operation->success, answer->body, answer, NULL);
+        return;
+    }
+    struct failure failure;
+    if (!failure_decode(&failure, answer->status, answer->body))
+        failure = (struct failure){.status = answer->status};
+    call_fail(call, &failure, answer, NULL);
+}
+
+void server_on_event(void *context, const struct envelope *envelope, struct text body) {
+    struct server *server = context;
+    if (envelope->operation != EVENT_AUTH_REVOKED)
+        return;
+    if (body.length == 0)
+        tenant_revoke_all(server->tenants, envelope->tenant);
+    struct uuid id;
+    for (uint32_t at = 0; at + sizeof id <= body.length; at += (uint32_t)sizeof id) {
+        memcpy(&id, body.bytes + at, sizeof id);
+        tenant_revoke_token(server->tenants, id);
+    }
+}
+
+void server_on_connected(void *context) {
+    struct server *server = context;
+    tenant_table_clear(server->tenants); // a revocation may have been missed
+}
+
+// --- its life ----------------------------------------------------------------------------------
+
+// Answers to bodies under way: the library has no other way to them than the bare bytes.
+static bool bare_answer_write(struct server *server, enum status status, const char *phrase,
+                              char answer[BARE_ANSWER_BYTES]) {
+    arena_reset(&server->scratch);
+    struct text body = problem_write(&(struct failure){.status = status}, &server->scratch);
+    int length = snprintf(answer, BARE_ANSWER_BYTES,
+                          "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\n"
+                          "Access-Control-Allow-Origin: *\r\nConnection: close\r\n"
+                          "Content-Length: %u\r\n\r\n%.*s",
+                          status_http(status), phrase, body.length, (int)body.length, body.bytes);
+    return length > 0 && length < BARE_ANSWER_BYTES;
+}
+
+static bool server_make_answers(struct server *server) {
+    return bare_answer_write(server, STATUS_TIMED_OUT, "Request Timeout", server->timed_out) &&
+           bare_answer_write(server, STATUS_TOO_LARGE, "Content Too Large", server->too_large);
+}
+
+static bool server_make_routes(struct server *server) {
+    server->router = router_new();
+    server->route_names = calloc(operation_count + PAGE_COUNT, sizeof *server->route_names);
+    if (server->router == NULL || server->route_names == NULL)
+        return false;
+    router_add(server->router, operations, operation_count, server->options.testing);
+    router_add(server->router, pages, PAGE_COUNT, false);
+    for (uint32_t i = 0; i < operation_count; i++)
+        server->route_names[i] = operations[i].name;
+    for (uint32_t i = 0; i < PAGE_COUNT; i++)
+        server->route_names[operation_count + i] = pages[i].name;
+    server->authenticate = operation_find(OPERATION_AUTHENTICATE);
+    return server->authenticate != NULL;
+}
+
+struct server *server_new(const struct server_options *options) {
+    struct server *server = calloc(1, sizeof *server);
+    if (server == NULL)
+        return NULL;
+    server->options = *options;
+    server->random = options->seed;
+    arena_init(&server->scratch, SCRATCH_BYTES);
+    server->tenants = tenant_table_new();
+    server->traffic = traffic_new(operation_count + PAGE_COUNT);
+    if (server->tenants == NULL || server->traffic == NULL || !server_make_routes(server) ||
+        !server_make_answers(server))
+        return server_free(server);
+    server->http = http_server_new(options->loop, &(struct http_server_options){
+                                                      .listener = options->listener,
+                                                      .connections_max = options->connections_max,
+                                                      .bodies_max = HTTP_BODIES_MAX,
+                                                      .body_bytes_max = HTTP_BODY_BYTES_MAX,
+                                                      .url_bytes_max = HTTP_URL_BYTES_MAX,
+                                                      .header_bytes_max = HTTP_HEADER_BYTES_MAX,
+                                                      .header_ms = HTTP_HEADER_MS,
+                                                      .body_ms = HTTP_BODY_MS,
+                                                      .idle_ms = HTTP_IDLE_MS,
+                                                      .send_ms = HTTP_SEND_MS,
+                                                      .timed_out = server->timed_out,
+                                                      .too_large = server->too_large,
+                                                      .headers = known_headers,
+                                                      .state_bytes = sizeof(struct call),
+                                                      .context = server,
+                                                      .on_request = call_begin,
+                                                      .on_abandoned = call_abandon,
+                                                  });
+    return server->http == NULL ? server_free(server) : server;
+}
+
+struct server *server_free(struct server *server) {
+    if (server == NULL)
+        return NULL;
+    http_server_free(server->http);
+    router_free(server->router);
+    tenant_table_free(server->tenants);
+    traffic_free(server->traffic);
+    arena_deinit(&server->scratch);
+    free(server->route_names);
+    free(server);
+    return NULL;
+}
+
+void server_attach(struct server *server, struct session *session) {
+    server->session = session;
+}
+
+void server_drain(struct server *server) {
+    server->draining = true;
+    http_server_drain(server->http);
+}
+
+bool server_quiet(const struct server *server) {
+    return http_server_connections(server->http) == 0;
+}
+
+void server_metrics(const struct server *server, struct metrics *metrics) {
+    metrics_gauge(metrics, "valorize_http_connections", "Open connections.", NULL,
+                  http_server_connections(server->http));
+    metrics_gauge(metrics, "valorize_http_requests_in_hand", "Requests not answered yet.", NULL,
+                  http_server_requests(server->http));
+    traffic_write(server->traffic, server->route_names, metrics);
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// The HTTP edge: what happens between a request and its answer. Finds the operation, resolves the
+// token, checks and packs the fields, sends one message over the bus, turns the reply into HTTP.
+// It never sees SQL and opens no reply but a failure's.
+#pragma once
+#include "loop.h"
+#include "session.h"
+
+struct server;
+
+struct server_options {
+    struct loop *loop;
+    int listener; // owned by the server
+    uint32_t connections_max;
+    bool testing; // testing operations exist
+    bool access_log; // a line a request at DEBUG
+    uint64_t seed; // of trace ids: they need to be different, not secret
+    int64_t (*wall_us)(void);
+};
+
+struct server *server_new(const struct server_options *options); // NULL when memory is short
+struct server *server_free(struct server *server); // accepts NULL, returns NULL
+
+// Must be called once before the loop runs: the session has the server's callbacks.
+void server_attach(struct server *server, struct session *session);
+
+// The callbacks of its session; context is the server.
+void server_on_answer(void *context, void *request, const struct answer *answer);
+void server_on_event(void *context, const struct envelope *envelope, struct text body);
+void server_on_connected(void *context);
+
+// No further connections, every answer closes its own.
+void server_drain(struct server *server);
+bool server_quiet(const struct server *server); // no connection is left
+
+void server_metrics(const struct server *server, struct metrics *metrics);

@@ -1,0 +1,19 @@
+-- The frame around every command's .sql, which is a list of CTEs ending in
+-- result(outcome text, version bigint, reply text[]) with at most one row. A repeated
+-- Idempotency-Key gets the recorded reply and has no effect, because every effect derives from
+-- `fresh`. Only outcome 'ok' is recorded (DECISIONS 6).
+-- $1 tenant uuid, $2 key bytea, $3 fingerprint bytea, $4 whether the edge made the key.
+-- {operation} is the operation's number, {statement} the use case's text.
+WITH replay AS MATERIALIZED (
+SELECT fingerprint, version, reply FROM idempotency
+WHERE tenant_id = $1 AND operation = {operation} AND key = $2
+),
+fresh AS MATERIALIZED (SELECT $1::uuid AS tenant_id WHERE NOT EXISTS (SELECT FROM replay)),
+{statement},
+recorded AS (
+INSERT INTO idempotency (tenant_id, operation, key, fingerprint, internal, version, reply)
+SELECT $1, {operation}, $2, $3, $4, version, reply FROM result WHERE outcome = 'ok'
+)
+SELECT outcome, false AS replayed, version, reply FROM result
+UNION ALL
+SELECT CASE WHEN fingerprint = $3 THEN 'ok' ELSE 'key_reused' END, true, version, reply FROM replay
