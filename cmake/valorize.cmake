@@ -40,15 +40,27 @@ function(valorize_program name)
     target_link_libraries(${name} PRIVATE valorize_options ${ARG_LINK})
 endfunction()
 
-# valorize_test(x_test LINK ...): x_test.c (and SOURCES), a plain executable run by ctest.
+# valorize_test(x_test LINK ...): x_test.c (and SOURCES), a plain executable run by ctest. With
+# SERVERS it finds PostgreSQL and Redis (tests/with_servers), with OWN_SERVERS some that are its own
+# to kill, with MIGRATED also the tables of schemas/database.
 function(valorize_test name)
-    cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SOURCES;LINK")
+    cmake_parse_arguments(PARSE_ARGV 1 ARG "SERVERS;OWN_SERVERS;MIGRATED" "" "SOURCES;LINK")
     add_executable(${name} ${name}.c ${ARG_SOURCES})
     set_target_properties(${name} PROPERTIES
         RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
     valorize_include(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
     target_link_libraries(${name} PRIVATE valorize_options ${ARG_LINK})
-    add_test(NAME ${name} COMMAND ${name})
+    set(runner "")
+    if(ARG_SERVERS OR ARG_OWN_SERVERS OR ARG_MIGRATED)
+        list(APPEND runner ${CMAKE_SOURCE_DIR}/tests/with_servers)
+    endif()
+    if(ARG_OWN_SERVERS)
+        list(APPEND runner --own)
+    endif()
+    if(ARG_MIGRATED)
+        list(APPEND runner --migrate ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/valorize)
+    endif()
+    add_test(NAME ${name} COMMAND ${runner} $<TARGET_FILE:${name}>)
     set_tests_properties(${name} PROPERTIES TIMEOUT 300)
 endfunction()
 
