@@ -24,6 +24,10 @@ function(valorize_include name scope)
     endforeach()
 endfunction()
 
+# What ./up builds, and what ./check fuzzes.
+add_custom_target(programs)
+add_custom_target(fuzz_targets)
+
 # valorize_library(name SOURCES ... LINK ...): headers are included from the own folder and from
 # the folders of the libraries it links.
 function(valorize_library name)
@@ -36,8 +40,26 @@ endfunction()
 function(valorize_program name)
     cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SOURCES;LINK")
     add_executable(${name} ${ARG_SOURCES})
+    add_dependencies(programs ${name})
     valorize_include(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
     target_link_libraries(${name} PRIVATE valorize_options ${ARG_LINK})
+endfunction()
+
+find_package(Python3 3.11 REQUIRED COMPONENTS Interpreter)
+
+# valorize_embed_sql(target table [NUMBERED] FILES ...): the target gets `const struct sql_file
+# table[]` with the texts of the .sql files (actors/store/sql_file.h). NUMBERED: migrations.
+function(valorize_embed_sql target table)
+    cmake_parse_arguments(PARSE_ARGV 2 ARG "NUMBERED" "" "FILES")
+    set(script ${CMAKE_SOURCE_DIR}/schemas/embed_sql.py)
+    set(source ${VALORIZE_GENERATED}/${table}.c)
+    add_custom_command(
+        OUTPUT ${source}
+        COMMAND ${Python3_EXECUTABLE} -B ${script} $<$<BOOL:${ARG_NUMBERED}>:--numbered>
+                --table ${table} --out ${source} ${ARG_FILES}
+        DEPENDS ${script} ${ARG_FILES}
+        COMMENT "Embedding ${table}" VERBATIM COMMAND_EXPAND_LISTS)
+    target_sources(${target} PRIVATE ${source})
 endfunction()
 
 # valorize_test(x_test LINK ...): x_test.c (and SOURCES), a plain executable run by ctest. With
@@ -72,6 +94,7 @@ function(valorize_fuzz name)
     endif()
     cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SOURCES;LINK")
     add_executable(${name} ${name}.c ${ARG_SOURCES})
+    add_dependencies(fuzz_targets ${name})
     set_target_properties(${name} PROPERTIES
         RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
     valorize_include(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
