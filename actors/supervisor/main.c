@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// `valorize <command>`: finds the command and runs it.
+#include "command.h"
+
+#include "contract.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct command commands[] = {
+    {"migrate", "brings the database to the shape this build needs", "", migrate_command},
+};
+
+static void usage_print(FILE *stream) {
+    fprintf(stream, "Usage: valorize COMMAND [OPTION...]\n\n");
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        fprintf(stream, "  %-8s  %s\n", commands[i].name, commands[i].sentence);
+    fprintf(stream, "\n`valorize COMMAND --help` lists its options and settings.\n");
+}
+
+static bool asks_for_help(int argc, char **argv) {
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0)
+            return true;
+    }
+    return false;
+}
+
+int command_refuse(const char *command, const char *sentence) {
+    fprintf(stderr, "valorize %s: %s\n", command, sentence);
+    return EXIT_REFUSED;
+}
+
+int command_fail(const char *command, const char *sentence) {
+    fprintf(stderr, "valorize %s: %s\n", command, sentence);
+    return EXIT_FAILED;
+}
+
+int main(int argc, char **argv) {
+    const char *name = argc > 1 ? argv[1] : "";
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        if (strcmp(commands[i].name, name) != 0)
+            continue;
+        if (asks_for_help(argc - 1, argv + 1)) {
+            printf("valorize %s: %s.\n\n%s", name, commands[i].sentence, commands[i].options);
+        }
+        return commands[i].run(argc - 1, argv + 1);
+    }
+    bool help = strcmp(name, "--help") == 0;
+    if (!help && name[0] != '\0')
+        fprintf(stderr, "valorize: there is no command \"%s\".\n\n", name);
+    usage_print(help ? stdout : stderr);
+    return help ? EXIT_DONE : EXIT_REFUSED;
+}

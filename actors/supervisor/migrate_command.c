@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// `valorize migrate`.
+#include "command.h"
+#include "config.h"
+#include "migrate.h"
+#include "place.h"
+
+#include <stdio.h>
+
+struct migrate_config {
+    const char *database_url;
+    const char *data;
+};
+
+static const struct setting settings[] = {
+    {"DATABASE_URL", SETTING_TEXT, 0, PLACE_URL_BYTES - 1, "",
+     "the PostgreSQL to use; without it, that of the system running on VALORIZE_DATA",
+     offsetof(struct migrate_config, database_url)},
+    {"VALORIZE_DATA", SETTING_TEXT, 1, 255, ".valorize", "folder of the running system",
+     offsetof(struct migrate_config, data)},
+};
+
+int migrate_command(int argc, char **argv) {
+    struct migrate_config config;
+    config_read(settings, COUNT_OF(settings), &config, argc, argv);
+    if (argc > 1)
+        return command_refuse("migrate", "It takes no arguments but --help.");
+    char url[PLACE_URL_BYTES], sentence[PLACE_SENTENCE_BYTES];
+    struct migrate_report report;
+    if (!place_database_url(config.database_url, config.data, url, sentence, sizeof sentence) ||
+        !migrate_run(url, &report, sentence, sizeof sentence))
+        return command_fail("migrate", sentence);
+    for (uint32_t i = report.total - report.applied; i < report.total; i++)
+        printf("applied %s\n", migrations[i].name);
+    printf("The database has all migrations of this build (%u).\n", report.total);
+    return EXIT_DONE;
+}
