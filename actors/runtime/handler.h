@@ -74,6 +74,9 @@ struct handler {
     reply_function *reply;
 };
 
+extern const struct handler handlers[]; // of this process, generated
+extern const uint32_t handler_count;
+
 // For the process, before handler->bind. caller and arena outlive the binding.
 void binding_init(struct binding *binding, const struct handler *handler,
                   const struct caller *caller, struct arena *arena);

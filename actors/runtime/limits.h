@@ -109,6 +109,18 @@ enum {
     OUTBOX_ROWS_MAX = 500, // deleted by one statement
 };
 
+// --- the supervisor ----------------------------------------------------------------------------
+enum {
+    CLASS_COUNT_MAX = 32, // processes of one class; more: refuse to start
+    RESTART_MS_MIN = 50, // before the first restart; then doubled, with jitter
+    RESTART_MS_MAX = 5000, // between restarts of a process that is failing
+    RESTART_EXITS_MAX = 5, // in RESTART_WINDOW_MS; above it the process is failing
+    RESTART_WINDOW_MS = 30000,
+    START_SILENT_MS = 30000, // a process that has never answered: killed, started again
+    START_STEP_MS = 120000, // a step of the start that takes longer: `valorize up` gives up
+    LOG_FILE_BYTES_MAX = 8 << 20, // then it becomes <name>.log.1, replacing the older one
+};
+
 static_assert((int)REPLY_BYTES_MAX < (int)FRAME_BYTES_MAX, "a reply fits one frame");
 static_assert(SUSPECT_MS >= 3 * HEARTBEAT_MS && GONE_MS >= 2 * SUSPECT_MS,
               "two lost heartbeats are not a death");

@@ -44,13 +44,13 @@ uint64_t histogram_quantile_us(const struct histogram *histogram, double part) {
 
 void metrics_begin(struct metrics *metrics, struct arena *arena, const char *process) {
     *metrics = (struct metrics){.process = process};
-    page_begin(&metrics->page, arena);
+    sheet_begin(&metrics->sheet, arena);
 }
 
 static void metrics_announce(struct metrics *metrics, const char *name, const char *help,
                              const char *type) {
     if (help != NULL)
-        page_print(&metrics->page, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+        sheet_print(&metrics->sheet, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
 static const char *separator(const char *labels) {
@@ -60,15 +60,15 @@ static const char *separator(const char *labels) {
 void metrics_counter(struct metrics *metrics, const char *name, const char *help,
                      const char *labels, uint64_t value) {
     metrics_announce(metrics, name, help, "counter");
-    page_print(&metrics->page, "%s{process=\"%s\"%s%s} %llu\n", name, metrics->process,
-               separator(labels), labels == NULL ? "" : labels, (unsigned long long)value);
+    sheet_print(&metrics->sheet, "%s{process=\"%s\"%s%s} %llu\n", name, metrics->process,
+                separator(labels), labels == NULL ? "" : labels, (unsigned long long)value);
 }
 
 void metrics_gauge(struct metrics *metrics, const char *name, const char *help, const char *labels,
                    double value) {
     metrics_announce(metrics, name, help, "gauge");
-    page_print(&metrics->page, "%s{process=\"%s\"%s%s} %.10g\n", name, metrics->process,
-               separator(labels), labels == NULL ? "" : labels, value);
+    sheet_print(&metrics->sheet, "%s{process=\"%s\"%s%s} %.10g\n", name, metrics->process,
+                separator(labels), labels == NULL ? "" : labels, value);
 }
 
 void metrics_histogram(struct metrics *metrics, const char *name, const char *help,
@@ -80,18 +80,18 @@ void metrics_histogram(struct metrics *metrics, const char *name, const char *he
     for (uint32_t power = BOUND_FIRST; power <= BOUND_LAST; power++) {
         while (bucket < HISTOGRAM_BUCKETS && bucket_start(bucket) < (1ULL << power))
             seen += histogram->buckets[bucket++];
-        page_print(&metrics->page, "%s_bucket{process=\"%s\"%s%s,le=\"%.6f\"} %llu\n", name,
-                   metrics->process, separator(labels), more, (double)(1ULL << power) / 1e6,
-                   (unsigned long long)seen);
+        sheet_print(&metrics->sheet, "%s_bucket{process=\"%s\"%s%s,le=\"%.6f\"} %llu\n", name,
+                    metrics->process, separator(labels), more, (double)(1ULL << power) / 1e6,
+                    (unsigned long long)seen);
     }
-    page_print(&metrics->page, "%s_bucket{process=\"%s\"%s%s,le=\"+Inf\"} %llu\n", name,
-               metrics->process, separator(labels), more, (unsigned long long)histogram->count);
-    page_print(&metrics->page, "%s_sum{process=\"%s\"%s%s} %.6f\n", name, metrics->process,
-               separator(labels), more, (double)histogram->sum_us / 1e6);
-    page_print(&metrics->page, "%s_count{process=\"%s\"%s%s} %llu\n", name, metrics->process,
-               separator(labels), more, (unsigned long long)histogram->count);
+    sheet_print(&metrics->sheet, "%s_bucket{process=\"%s\"%s%s,le=\"+Inf\"} %llu\n", name,
+                metrics->process, separator(labels), more, (unsigned long long)histogram->count);
+    sheet_print(&metrics->sheet, "%s_sum{process=\"%s\"%s%s} %.6f\n", name, metrics->process,
+                separator(labels), more, (double)histogram->sum_us / 1e6);
+    sheet_print(&metrics->sheet, "%s_count{process=\"%s\"%s%s} %llu\n", name, metrics->process,
+                separator(labels), more, (unsigned long long)histogram->count);
 }
 
 struct text metrics_end(struct metrics *metrics) {
-    return page_end(&metrics->page);
+    return sheet_end(&metrics->sheet);
 }

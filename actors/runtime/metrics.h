@@ -4,7 +4,7 @@
 // a family and process, so whoever merges several processes keeps the first. No locks, no
 // registry, no allocation but the arena's.
 #pragma once
-#include "page.h"
+#include "sheet.h"
 
 // Times from 1 us to about an hour in buckets that grow by a quarter (four per power of two): a
 // quantile is off by an eighth at most. Zero-initialized, copied and added like any number.
@@ -21,9 +21,9 @@ void histogram_add(struct histogram *histogram, uint64_t value_us);
 // The time below which `part` (0 to 1) of the values lie; 0 while there are none.
 uint64_t histogram_quantile_us(const struct histogram *histogram, double part);
 
-// A page of metrics being written.
+// A sheet of metrics being written.
 struct metrics {
-    struct page page;
+    struct sheet sheet;
     const char *process;
 };
 
@@ -40,5 +40,5 @@ void metrics_gauge(struct metrics *metrics, const char *name, const char *help, 
 void metrics_histogram(struct metrics *metrics, const char *name, const char *help,
                        const char *labels, const struct histogram *histogram);
 
-// The page; bytes == NULL when it did not fit.
+// The sheet; bytes == NULL when it did not fit.
 struct text metrics_end(struct metrics *metrics);

@@ -8,8 +8,8 @@ struct grant {
     uint64_t received; // requests on this connection, those lost under way included
     uint32_t in_hand; // delivered by this broker and unanswered, whatever became of it
     uint64_t lost_us; // when its connection was last lost
-    bool told; // it has been asked to send no more
-    bool quiet; // and has confirmed it
+    uint64_t told_us; // when it was last asked to send no more; 0: not yet
+    bool quiet; // it has confirmed that
 };
 
 struct responder {
@@ -83,7 +83,7 @@ static void responder_apply_change(struct responder *responder, uint32_t broker,
     struct grant *grant = &responder->grants[broker];
     switch (change) {
     case LINK_OPENED:
-        grant->told = false;
+        grant->told_us = 0;
         grant->quiet = false;
         responder->dial.ends[broker].event_bytes = 0;
         responder->dial.ends[broker].event_bytes_told = 0;
@@ -104,16 +104,16 @@ static void responder_apply_change(struct responder *responder, uint32_t broker,
     }
 }
 
-// Asks every open broker for quiet; true when all have confirmed.
-static bool responder_ask_quiet(struct responder *responder) {
+// Asks every open broker for quiet, again with each heartbeat; true when all have confirmed.
+static bool responder_ask_quiet(struct responder *responder, uint64_t now_us) {
     bool quiet = true;
     for (uint32_t broker = 0; broker < responder->dial.count; broker++) {
         struct grant *grant = &responder->grants[broker];
         if (!link_is_open(&responder->dial.ends[broker].link))
             continue;
-        if (!grant->told) {
+        if (!grant->quiet && now_us >= grant->told_us + HEARTBEAT_MS * 1000ULL) {
             dial_send_bare(&responder->dial, broker, KIND_DRAIN);
-            grant->told = true;
+            grant->told_us = now_us;
         }
         quiet &= grant->quiet;
     }
@@ -128,7 +128,7 @@ static void responder_settle(struct responder *responder, uint64_t now_us) {
     }
     if (!responder->draining || responder->drained)
         return;
-    if (responder_ask_quiet(responder) && responder->counters.in_hand == 0) {
+    if (responder_ask_quiet(responder, now_us) && responder->counters.in_hand == 0) {
         dial_close(dial);
         responder->drained = true;
     }

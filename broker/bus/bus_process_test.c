@@ -291,7 +291,7 @@ static uint64_t edge_metric(const char *name) {
     arena_init(&arena, 64 << 10);
     metrics_begin(&metrics, &arena, "e");
     session_metrics(edge.session, &metrics);
-    page_print(&metrics.page, "%c", 0);
+    sheet_print(&metrics.sheet, "%c", 0);
     (void)snprintf(start, sizeof start, "\n%s{process=\"e\"} ", name);
     const char *line = strstr(metrics_end(&metrics).bytes, start);
     EXPECT(line != NULL);

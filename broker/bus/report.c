@@ -17,61 +17,61 @@ static const char *const role_names[ROLE_COUNT] = {
 
 // --- top ---------------------------------------------------------------------------------------
 
-static void page_lane(struct page *page, const char *name, const struct broker_lane_view *lane) {
+static void sheet_lane(struct sheet *sheet, const char *name, const struct broker_lane_view *lane) {
     uint64_t wait_us = lane->dispatched == 0 ? 0 : lane->queue_us / lane->dispatched;
-    page_print(page,
-               "\"%s\":{\"queued\":%u,\"in_flight\":%u,\"accepted\":%llu,\"dispatched\":%llu,"
-               "\"answered\":%llu,\"mean_wait_us\":%llu}",
-               name, lane->queued, lane->in_flight, (unsigned long long)lane->accepted,
-               (unsigned long long)lane->dispatched, (unsigned long long)lane->answered,
-               (unsigned long long)wait_us);
+    sheet_print(sheet,
+                "\"%s\":{\"queued\":%u,\"in_flight\":%u,\"accepted\":%llu,\"dispatched\":%llu,"
+                "\"answered\":%llu,\"mean_wait_us\":%llu}",
+                name, lane->queued, lane->in_flight, (unsigned long long)lane->accepted,
+                (unsigned long long)lane->dispatched, (unsigned long long)lane->answered,
+                (unsigned long long)wait_us);
 }
 
-static void page_peer(struct page *page, const struct broker_peer_view *peer) {
-    page_print(page, "{\"name\":");
-    page_quoted(page, peer->name);
-    page_print(page,
-               ",\"role\":\"%s\",\"state\":\"%s\",\"pid\":%llu,\"silent_ms\":%llu,\"window\":%u,"
-               "\"credit\":%lld,\"in_flight\":%u,\"queued\":%u,\"requests\":%llu,"
-               "\"replies\":%llu,\"operations\":%u}",
-               peer->role < ROLE_COUNT && role_names[peer->role] != NULL ? role_names[peer->role]
-                                                                         : "unknown",
-               peer->state, (unsigned long long)peer->process,
-               (unsigned long long)peer->silent_us / 1000, peer->window, (long long)peer->credit,
-               peer->in_flight, peer->queued, (unsigned long long)peer->requests,
-               (unsigned long long)peer->replies, peer->served);
+static void sheet_peer(struct sheet *sheet, const struct broker_peer_view *peer) {
+    sheet_print(sheet, "{\"name\":");
+    sheet_quoted(sheet, peer->name);
+    sheet_print(sheet,
+                ",\"role\":\"%s\",\"state\":\"%s\",\"pid\":%llu,\"silent_ms\":%llu,\"window\":%u,"
+                "\"credit\":%lld,\"in_flight\":%u,\"queued\":%u,\"requests\":%llu,"
+                "\"replies\":%llu,\"operations\":%u}",
+                peer->role < ROLE_COUNT && role_names[peer->role] != NULL ? role_names[peer->role]
+                                                                          : "unknown",
+                peer->state, (unsigned long long)peer->process,
+                (unsigned long long)peer->silent_us / 1000, peer->window, (long long)peer->credit,
+                peer->in_flight, peer->queued, (unsigned long long)peer->requests,
+                (unsigned long long)peer->replies, peer->served);
 }
 
 struct text report_top(const struct broker *broker, uint64_t now_us, struct arena *arena) {
     struct broker_view view;
     broker_look(broker, &view);
-    struct page page;
-    page_begin(&page, arena);
-    page_print(&page, "{\"name\":");
-    page_quoted(&page, view.name);
-    page_print(&page,
-               ",\"up_s\":%llu,\"draining\":%s,\"edges\":%u,\"actors\":%u,\"tenants\":%u,"
-               "\"queued_bytes\":%llu,\"per_second\":%llu,\"events\":%llu,\"lanes\":{",
-               (unsigned long long)(now_us - view.started_us) / 1000000,
-               view.draining ? "true" : "false", view.edges, view.actors, view.tenants,
-               (unsigned long long)view.queued_bytes, (unsigned long long)view.forwarded_per_s,
-               (unsigned long long)view.events);
+    struct sheet sheet;
+    sheet_begin(&sheet, arena);
+    sheet_print(&sheet, "{\"name\":");
+    sheet_quoted(&sheet, view.name);
+    sheet_print(&sheet,
+                ",\"up_s\":%llu,\"draining\":%s,\"edges\":%u,\"actors\":%u,\"tenants\":%u,"
+                "\"queued_bytes\":%llu,\"per_second\":%llu,\"events\":%llu,\"lanes\":{",
+                (unsigned long long)(now_us - view.started_us) / 1000000,
+                view.draining ? "true" : "false", view.edges, view.actors, view.tenants,
+                (unsigned long long)view.queued_bytes, (unsigned long long)view.forwarded_per_s,
+                (unsigned long long)view.events);
     for (uint32_t lane = 0; lane < LANE_COUNT; lane++) {
-        page_print(&page, "%s", lane == 0 ? "" : ",");
-        page_lane(&page, lane_names[lane], &view.lanes[lane]);
+        sheet_print(&sheet, "%s", lane == 0 ? "" : ",");
+        sheet_lane(&sheet, lane_names[lane], &view.lanes[lane]);
     }
-    page_print(&page, "},\"drops\":{");
+    sheet_print(&sheet, "},\"drops\":{");
     for (uint32_t cause = 0; cause < CAUSE_COUNT; cause++)
-        page_print(&page, "%s\"%s\":%llu", cause == 0 ? "" : ",", broker_cause_names[cause],
-                   (unsigned long long)view.drops[cause]);
-    page_print(&page, "},\"peers\":[");
+        sheet_print(&sheet, "%s\"%s\":%llu", cause == 0 ? "" : ",", broker_cause_names[cause],
+                    (unsigned long long)view.drops[cause]);
+    sheet_print(&sheet, "},\"peers\":[");
     struct broker_peer_view peer;
     for (uint32_t i = 0; broker_look_peer(broker, i, now_us, &peer); i++) {
-        page_print(&page, "%s", i == 0 ? "" : ",");
-        page_peer(&page, &peer);
+        sheet_print(&sheet, "%s", i == 0 ? "" : ",");
+        sheet_peer(&sheet, &peer);
     }
-    page_print(&page, "]}\n");
-    return page_end(&page);
+    sheet_print(&sheet, "]}\n");
+    return sheet_end(&sheet);
 }
 
 struct text report_request(const struct broker *broker, uint64_t correlation, uint64_t now_us,
@@ -79,14 +79,14 @@ struct text report_request(const struct broker *broker, uint64_t correlation, ui
     struct broker_request_view request;
     if (!broker_look_request(broker, correlation, now_us, &request))
         return TEXT("{\"place\":\"not here\"}\n");
-    struct page page;
-    page_begin(&page, arena);
-    page_print(&page, "{\"place\":\"%s\",\"actor\":", request.dispatched ? "actor" : "queue");
-    page_quoted(&page, request.actor == NULL ? "" : request.actor);
-    page_print(&page, ",\"lane\":\"%s\",\"attempt\":%u,\"age_us\":%llu,\"left_us\":%lld}\n",
-               request.lane < LANE_COUNT ? lane_names[request.lane] : "unknown", request.attempt,
-               (unsigned long long)request.age_us, (long long)request.left_us);
-    return page_end(&page);
+    struct sheet sheet;
+    sheet_begin(&sheet, arena);
+    sheet_print(&sheet, "{\"place\":\"%s\",\"actor\":", request.dispatched ? "actor" : "queue");
+    sheet_quoted(&sheet, request.actor == NULL ? "" : request.actor);
+    sheet_print(&sheet, ",\"lane\":\"%s\",\"attempt\":%u,\"age_us\":%llu,\"left_us\":%lld}\n",
+                request.lane < LANE_COUNT ? lane_names[request.lane] : "unknown", request.attempt,
+                (unsigned long long)request.age_us, (long long)request.left_us);
+    return sheet_end(&sheet);
 }
 
 // --- metrics -----------------------------------------------------------------------------------
