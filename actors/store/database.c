@@ -1,23 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "database.h"
 
+#include "database_address.h"
 #include "limits.h"
 
-#include <arpa/inet.h>
 #include <libpq-fe.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-enum {
-    ADDRESS_WORDS_MAX = 64,
-    SETTINGS_MAX = 8,
-    PARAMETER_BYTES = 1 << 20,
-    OUTAGE_SAID_EVERY = 10
-};
+enum { SETTINGS_MAX = 8, PARAMETER_BYTES = 1 << 20, OUTAGE_SAID_EVERY = 10 };
 
 enum database_state {
     DATABASE_DOWN, // waits for the next attempt
@@ -32,17 +25,10 @@ struct expected {
     bool sync;
 };
 
-// Where to connect, in libpq's words; the values are of the heap.
-struct address {
-    const char *keywords[ADDRESS_WORDS_MAX + 1];
-    char *values[ADDRESS_WORDS_MAX + 1];
-    uint32_t count;
-};
-
 struct database {
     struct database_options options;
     struct loop *loop;
-    struct address address;
+    struct database_address address;
     enum database_state state;
     PGconn *connection;
     struct watch watch; // of a duplicate of libpq's descriptor, which libpq closes when it likes
@@ -122,70 +108,12 @@ bool database_result_rows(const struct database_result *result, struct arena *ar
     return true;
 }
 
-// --- where to connect ----------------------------------------------------------------------------
+// --- life ----------------------------------------------------------------------------------------
 
-static const char *address_get(const struct address *address, const char *keyword) {
-    for (uint32_t i = 0; i < address->count; i++) {
-        if (strcmp(address->keywords[i], keyword) == 0)
-            return address->values[i];
-    }
-    return NULL;
-}
-
-static void address_default(struct address *address, const char *keyword, const char *value) {
-    if (address_get(address, keyword) != NULL)
-        return;
-    ASSERT(address->count < ADDRESS_WORDS_MAX);
-    address->keywords[address->count] = keyword;
-    address->values[address->count] = strdup(value);
-    ASSERT(address->values[address->count] != NULL);
-    address->count++;
-}
-
-// libpq would ask the name service from inside the loop. Several hosts stay in their order.
-static bool address_resolve(struct address *address, char *ret_sentence, size_t sentence_size) {
-    const char *host = address_get(address, "host");
-    if (host == NULL || host[0] == '/' || host[0] == '@' || host[0] == '\0')
-        return true;
-    char numbers[1024] = "", one[256];
-    for (const char *at = host; *at != '\0';) {
-        size_t length = strcspn(at, ",");
-        snprintf(one, sizeof one, "%.*s", (int)MIN(length, sizeof one - 1), at);
-        at += length + (at[length] == ',');
-        struct addrinfo *found = NULL;
-        int trouble = getaddrinfo(
-            one, NULL, &(struct addrinfo){.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM},
-            &found);
-        if (trouble != 0) {
-            snprintf(ret_sentence, sentence_size, "DATABASE_URL: the host %s is unknown: %s", one,
-                     gai_strerror(trouble));
-            return false;
-        }
-        char number[NI_MAXHOST] = "";
-        getnameinfo(found->ai_addr, found->ai_addrlen, number, sizeof number, NULL, 0,
-                    NI_NUMERICHOST);
-        freeaddrinfo(found);
-        size_t used = strlen(numbers);
-        snprintf(numbers + used, sizeof numbers - used, "%s%s", used > 0 ? "," : "", number);
-    }
-    address_default(address, "hostaddr", numbers);
-    // A peer that is gone without a word is noticed within 2 s to 4 s.
-    address_default(address, "keepalives_idle", "2");
-    address_default(address, "keepalives_interval", "1");
-    address_default(address, "keepalives_count", "2");
-    address_default(address, "tcp_user_timeout", "2000");
-    return true;
-}
-
-static void address_deinit(struct address *address) {
-    for (uint32_t i = 0; i < address->count; i++)
-        free(address->values[i]);
-}
-
-static bool address_init(struct address *address, const char *url, const char *name,
+static bool address_read(struct database_address *address, const struct database_options *options,
                          char *ret_sentence, size_t sentence_size) {
     char *trouble = NULL;
-    PQconninfoOption *words = PQconninfoParse(url, &trouble);
+    PQconninfoOption *words = PQconninfoParse(options->url, &trouble);
     if (words == NULL) {
         snprintf(ret_sentence, sentence_size, "DATABASE_URL: %s",
                  trouble == NULL ? "out of memory" : trouble);
@@ -195,24 +123,18 @@ static bool address_init(struct address *address, const char *url, const char *n
     }
     for (PQconninfoOption *word = words; word->keyword != NULL; word++) {
         if (word->val != NULL)
-            address_default(address, word->keyword, word->val);
+            database_address_add(address, word->keyword, word->val);
     }
     PQconninfoFree(words);
-    address_default(address, "application_name", name);
-    address_default(address, "client_encoding", "UTF8");
-    address_default(address, "gssencmode", "disable");
-    return address_resolve(address, ret_sentence, sentence_size);
+    return database_address_complete(address, options->name, ret_sentence, sentence_size);
 }
-
-// --- life ----------------------------------------------------------------------------------------
 
 struct database *database_new(struct loop *loop, const struct database_options *options,
                               char *ret_sentence, size_t sentence_size) {
     struct database *database = calloc(1, sizeof *database);
     ASSERT(database != NULL);
-    if (!address_init(&database->address, options->url, options->name, ret_sentence,
-                      sentence_size)) {
-        address_deinit(&database->address);
+    if (!address_read(&database->address, options, ret_sentence, sentence_size)) {
+        database_address_deinit(&database->address);
         free(database);
         return NULL;
     }
@@ -255,7 +177,7 @@ struct database *database_free(struct database *database) {
     database_unwatch(database);
     loop_timer_clear(database->loop, &database->timer);
     PQfinish(database->connection);
-    address_deinit(&database->address);
+    database_address_deinit(&database->address);
     arena_deinit(&database->parameters);
     free(database->expected);
     free(database);
