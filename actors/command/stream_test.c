@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+// Batches on a real PostgreSQL: what is committed together, what a failing member, a locked tenant
+// and a dead server do to the others.
+#include "expect.h"
+#include "outcome.h"
+#include "stream.h"
+
+#include <stdio.h>
+
+enum { COMMANDS = 8, PATIENCE_MS = 20000, DENIED = -2, PENDING = -1 };
+
+// Writes a row that says who wrote what, and divides by $5: 0 is an error of this member alone.
+static const struct statement divide = {
+    "divide",
+    "WITH noted AS (INSERT INTO stream_test SELECT $1::uuid, $3::int, 60 / $4::int RETURNING value)"
+    " SELECT 'ok'::text, false, $3::bigint,"
+    " ARRAY[value::text, NULL, '', $2::uuid::text] FROM noted",
+    4};
+static const struct statement *const statements[] = {&divide};
+
+struct bench {
+    struct loop *loop;
+    struct stream *stream;
+    struct timer look;
+    uint32_t rounds;
+    bool (*done)(struct bench *bench);
+    struct bound bound[COMMANDS];
+    struct uuid tenants[COMMANDS];
+    char texts[COMMANDS][2][12];
+    int ended[COMMANDS]; // PENDING, or enum status
+    uint32_t groups[COMMANDS]; // number of the commit it came with
+    uint32_t commits;
+};
+
+static const struct bound *bench_bound(void *context, uint16_t command) {
+    return &((struct bench *)context)->bound[command];
+}
+
+static bool bench_stale(void *context, uint16_t command) {
+    return ((struct bench *)context)->ended[command] == DENIED;
+}
+
+static void bench_committed(void *context, const uint16_t *commands, uint32_t count,
+                            struct database_result *const *results) {
+    struct bench *bench = context;
+    bench->commits++;
+    for (uint32_t i = 0; i < count; i++) {
+        struct arena arena;
+        struct outcome outcome;
+        arena_init(&arena, 4096);
+        EXPECT(outcome_read(results[i], &arena, &outcome));
+        EXPECT_TEXT(outcome.word, "ok");
+        EXPECT_INTEGER(outcome.version, 1000 + commands[i]);
+        EXPECT(!outcome.replayed);
+        EXPECT_INTEGER(outcome.rows.count, 1);
+        EXPECT_INTEGER(outcome.rows.columns, 4);
+        EXPECT(outcome.rows.cells[1].bytes == NULL);
+        EXPECT(outcome.rows.cells[2].bytes != NULL && outcome.rows.cells[2].length == 0);
+        EXPECT_INTEGER(outcome.rows.cells[3].length, 36);
+        arena_deinit(&arena);
+        database_result_free(results[i]);
+        bench->ended[commands[i]] = STATUS_OK;
+        bench->groups[commands[i]] = bench->commits;
+    }
+}
+
+static void bench_ended(void *context, uint16_t command, enum status status) {
+    ((struct bench *)context)->ended[command] = (int)status;
+}
+
+static void bench_trouble(void *context, const char *sentence) {
+    (void)context;
+    (void)sentence; // servers are killed here
+}
+
+static void bench_refused(void *context, const char *sentence) {
+    (void)context;
+    fprintf(stderr, "%s\n", sentence);
+    exit(1);
+}
+
+static void bench_look(struct timer *timer, uint64_t now_us) {
+    struct bench *bench = CONTAINER_OF(timer, struct bench, look);
+    EXPECT(bench->rounds++ < PATIENCE_MS);
+    if (bench->done(bench))
+        loop_stop(bench->loop);
+    else
+        loop_timer_set(bench->loop, timer, now_us + 1000);
+}
+
+static void bench_until(struct bench *bench, bool (*done)(struct bench *bench)) {
+    bench->rounds = 0;
+    bench->done = done;
+    bench->look.fire = bench_look;
+    loop_timer_set(bench->loop, &bench->look, loop_now_us(bench->loop) + 1);
+    loop_run(bench->loop, NULL, NULL);
+}
+
+static bool is_up(struct bench *bench) {
+    return stream_is_up(bench->stream);
+}
+
+static bool all_ended(struct bench *bench) {
+    bool ended = true;
+    for (uint32_t i = 0; i < COMMANDS; i++)
+        ended &= bench->ended[i] >= 0;
+    return ended;
+}
+
+static bool all_but_first_ended(struct bench *bench) {
+    bool ended = bench->ended[0] == PENDING;
+    for (uint32_t i = 1; i < COMMANDS; i++)
+        ended &= bench->ended[i] >= 0;
+    return ended;
+}
+
+// psql's answer without its line end.
+static const char *sql(const char *statement) {
+    static char answer[256];
+    char line[2048];
+    snprintf(line, sizeof line, "psql \"$DATABASE_URL\" -XAtqc \"%s\"", statement);
+    FILE *pipe = popen(line, "r");
+    EXPECT(pipe != NULL);
+    answer[fread(answer, 1, sizeof answer - 1, pipe)] = '\0';
+    EXPECT_INTEGER(pclose(pipe), 0);
+    answer[strcspn(answer, "\n")] = '\0';
+    return answer;
+}
+
+static void control(const char *server, const char *what) {
+    char line[256];
+    snprintf(line, sizeof line, "%s --control %s %s", WITH_SERVERS, server, what);
+    EXPECT_INTEGER(system(line), 0);
+}
+
+static struct bench *bench_new(void) {
+    struct bench *bench = calloc(1, sizeof *bench);
+    char sentence[512];
+    EXPECT(bench != NULL);
+    bench->loop = loop_new();
+    bench->stream = stream_new(bench->loop,
+                               &(struct stream_options){
+                                   .url = getenv("DATABASE_URL"),
+                                   .name = "stream-test",
+                                   .statements = statements,
+                                   .statement_count = 1,
+                                   .statement_timeout_ms = 5000,
+                                   .seed = 7,
+                                   .context = bench,
+                                   .bound = bench_bound,
+                                   .stale = bench_stale,
+                                   .on_committed = bench_committed,
+                                   .on_ended = bench_ended,
+                                   .on_trouble = bench_trouble,
+                                   .on_refused = bench_refused,
+                               },
+                               sentence, sizeof sentence);
+    EXPECT(bench->stream != NULL);
+    for (uint32_t i = 0; i < COMMANDS; i++)
+        bench->ended[i] = STATUS_OK;
+    (void)sql("TRUNCATE stream_test");
+    return bench;
+}
+
+static void bench_free(struct bench *bench) {
+    loop_timer_clear(bench->loop, &bench->look);
+    stream_free(bench->stream);
+    loop_free(bench->loop);
+    free(bench);
+}
+
+static void bench_add(struct bench *bench, uint16_t command, uint8_t tenant, int divisor) {
+    struct bound *bound = &bench->bound[command];
+    bench->tenants[command] = (struct uuid){{[0] = 0xaa, [15] = tenant}};
+    snprintf(bench->texts[command][0], sizeof bench->texts[command][0], "%d", 1000 + command);
+    snprintf(bench->texts[command][1], sizeof bench->texts[command][1], "%d", divisor);
+    *bound = (struct bound){.statement = &divide};
+    for (uint32_t i = 0; i < 2; i++)
+        binding_bytes(bound, (struct text){(const char *)&bench->tenants[command],
+                                           sizeof bench->tenants[command]});
+    binding_text(bound, text_of(bench->texts[command][0]));
+    binding_text(bound, text_of(bench->texts[command][1]));
+    bench->ended[command] = PENDING;
+    stream_add(bench->stream, command,
+               &(struct batch_command){.tenant = bench->tenants[command],
+                                       .solitary = tenant == 0,
+                                       .bytes = 40,
+                                       .deadline_us = loop_now_us(bench->loop) + 10000000});
+}
+
+static void test_one_batch_is_one_transaction(void) {
+    struct bench *bench = bench_new();
+    bench_until(bench, is_up);
+    for (uint16_t i = 0; i < COMMANDS; i++)
+        bench_add(bench, i, (uint8_t)(1 + i % 3), 1 + i);
+    bench_until(bench, all_ended);
+    EXPECT_INTEGER(bench->commits, 1);
+    EXPECT_TEXT(text_of(sql("SELECT count(*), count(DISTINCT xmin::text), sum(value)"
+                            " FROM stream_test")),
+                "8|1|162");
+    EXPECT_INTEGER(stream_count(bench->stream)->members, COMMANDS);
+    bench_free(bench);
+}
+
+static void test_a_failing_member_costs_the_others_nothing(void) {
+    struct bench *bench = bench_new();
+    bench_until(bench, is_up);
+    for (uint16_t i = 0; i < COMMANDS; i++)
+        bench_add(bench, i, (uint8_t)(1 + i % 4), i == 5 ? 0 : 2);
+    bench_until(bench, all_ended);
+    for (uint16_t i = 0; i < COMMANDS; i++)
+        EXPECT_INTEGER(bench->ended[i], i == 5 ? STATUS_INTERNAL : STATUS_OK);
+    EXPECT_TEXT(text_of(sql("SELECT count(*), count(*) FILTER (WHERE number = 1005)"
+                            " FROM stream_test")),
+                "7|0");
+    EXPECT_INTEGER(stream_count(bench->stream)->isolations, 1);
+    bench_free(bench);
+}
+
+static void test_a_command_of_nobody_goes_alone(void) {
+    struct bench *bench = bench_new();
+    bench_until(bench, is_up);
+    bench_add(bench, 0, 0, 3);
+    bench_add(bench, 1, 1, 3);
+    bench_add(bench, 2, 2, 3);
+    bench_until(bench, all_ended);
+    EXPECT_INTEGER(bench->commits, 2);
+    EXPECT(bench->groups[0] != bench->groups[1] && bench->groups[1] == bench->groups[2]);
+    bench_free(bench);
+}
+
+static void test_a_locked_tenant_does_not_hold_the_others(void) {
+    struct bench *bench = bench_new();
+    bench_until(bench, is_up);
+    FILE *holder = popen("psql \"$DATABASE_URL\" -XAtq >/dev/null", "w");
+    EXPECT(holder != NULL);
+    fputs("BEGIN; SELECT FROM users WHERE id = 'aa000000-0000-0000-0000-000000000001' FOR UPDATE;"
+          " INSERT INTO stream_test SELECT gen_random_uuid(), 7, 7;\n"
+          "SELECT set_config('application_name', 'holder', false);\n",
+          holder);
+    fflush(holder);
+    while (strcmp(sql("SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'"
+                      " AND application_name = 'holder'"),
+                  "1") != 0) {
+    }
+    for (uint16_t i = 0; i < COMMANDS; i++)
+        bench_add(bench, i, (uint8_t)(1 + i), 2);
+    bench_until(bench, all_but_first_ended);
+    for (uint16_t i = 1; i < COMMANDS; i++)
+        EXPECT_INTEGER(bench->ended[i], STATUS_OK);
+    fputs("COMMIT;\n", holder);
+    EXPECT_INTEGER(pclose(holder), 0);
+    bench_until(bench, all_ended);
+    EXPECT_INTEGER(bench->ended[0], STATUS_OK);
+    bench_free(bench);
+}
+
+static void test_what_waits_while_the_server_is_dead_is_refused_and_service_returns(void) {
+    struct bench *bench = bench_new();
+    bench_until(bench, is_up);
+    control("postgres", "kill");
+    for (uint16_t i = 0; i < COMMANDS; i++)
+        bench_add(bench, i, (uint8_t)(1 + i), 2);
+    bench_until(bench, all_ended);
+    for (uint16_t i = 0; i < COMMANDS; i++) // what was sent into the dead connection may be done
+        EXPECT(bench->ended[i] == STATUS_UNAVAILABLE || bench->ended[i] == STATUS_LOST);
+    control("postgres", "start");
+    bench_until(bench, is_up);
+    bench_add(bench, 0, 1, 4);
+    bench_until(bench, all_ended);
+    EXPECT_INTEGER(bench->ended[0], STATUS_OK);
+    EXPECT_TEXT(text_of(sql("SELECT count(*) FROM stream_test WHERE number = 1000")), "1");
+    bench_free(bench);
+}
+
+static void test_a_stale_command_is_given_back(void) {
+    struct bench *bench = bench_new();
+    bench_until(bench, is_up);
+    bench_add(bench, 0, 1, 2);
+    bench_add(bench, 1, 2, 2);
+    bench->ended[1] = DENIED;
+    bench_until(bench, all_ended);
+    EXPECT_INTEGER(bench->ended[0], STATUS_OK);
+    EXPECT_INTEGER(bench->ended[1], STATUS_UNAVAILABLE);
+    EXPECT_TEXT(text_of(sql("SELECT count(*) FROM stream_test")), "1");
+    bench_free(bench);
+}
+
+int main(void) {
+    static const struct test tests[] = {
+        {"one batch is one transaction", test_one_batch_is_one_transaction},
+        {"a failing member costs the others nothing",
+         test_a_failing_member_costs_the_others_nothing},
+        {"a command of nobody goes alone", test_a_command_of_nobody_goes_alone},
+        {"a locked tenant does not hold the others", test_a_locked_tenant_does_not_hold_the_others},
+        {"what waits while the server is dead is refused, and service returns",
+         test_what_waits_while_the_server_is_dead_is_refused_and_service_returns},
+        {"a stale command is given back", test_a_stale_command_is_given_back},
+    };
+    (void)sql(
+        "CREATE TABLE stream_test (tenant uuid, number int, value int);"
+        "GRANT INSERT, SELECT ON stream_test TO valorize_command;"
+        "INSERT INTO users (id, name, email) SELECT ('aa000000-0000-0000-0000-00000000000' || "
+        "i)::uuid, 'Teste ' || i, 't' || i || '@example.com' FROM generate_series(1, 8) i");
+    return expect_run(tests, COUNT_OF(tests));
+}
