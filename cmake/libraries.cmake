@@ -8,6 +8,13 @@ function(valorize_import target)
     foreach(module ${ARGN})
         pkg_check_modules(${target} QUIET IMPORTED_TARGET ${module})
         if(${target}_FOUND)
+            # Debian 13's msgpack-c.pc names a folder that is nowhere: "include".
+            get_target_property(folders PkgConfig::${target} INTERFACE_INCLUDE_DIRECTORIES)
+            if(folders)
+                list(FILTER folders INCLUDE REGEX "^/")
+                set_target_properties(PkgConfig::${target} PROPERTIES
+                    INTERFACE_INCLUDE_DIRECTORIES "${folders}")
+            endif()
             add_library(library_${target} INTERFACE)
             target_link_libraries(library_${target} INTERFACE PkgConfig::${target})
             return()
