@@ -3,7 +3,11 @@
 
 #include "log.h"
 
-enum { TIMEOUT_MS = 30000 };
+enum {
+    TIMEOUT_MS = 30000,
+    AGAIN_MS = 200, // where there is more to do
+    ARENA_BYTES = 256, // its one cell
+};
 
 static const struct statement housekeeping_statement = {"housekeeping", "SELECT housekeeping()", 0};
 
@@ -13,6 +17,7 @@ struct housekeeping {
     const struct statement *statements[1];
     struct timer timer;
     uint64_t wait_us; // between calls; not the same in every actor
+    struct arena arena;
 };
 
 static void housekeeping_call(struct timer *timer, uint64_t now_us) {
@@ -33,9 +38,16 @@ static void housekeeping_up(void *context, struct database *database) {
 
 static void housekeeping_result(void *context, struct database *database, uint32_t tag,
                                 struct database_result *result) {
-    (void)context;
+    struct housekeeping *housekeeping = context;
+    struct rows rows;
     (void)database;
     (void)tag;
+    arena_reset(&housekeeping->arena);
+    if (database_result_is_ok(result) &&
+        database_result_rows(result, &housekeeping->arena, &rows) && rows.count == 1 &&
+        text_equal(rows.cells[0], TEXT("t"))) // there is more to do
+        loop_timer_set(housekeeping->loop, &housekeeping->timer,
+                       loop_now_us(housekeeping->loop) + AGAIN_MS * 1000);
     database_result_free(result);
 }
 
@@ -74,6 +86,7 @@ struct housekeeping *housekeeping_new(struct loop *loop, const char *url, const 
     ASSERT(housekeeping != NULL);
     housekeeping->loop = loop;
     housekeeping->timer.fire = housekeeping_call;
+    arena_init(&housekeeping->arena, ARENA_BYTES);
     housekeeping->wait_us = HOUSEKEEPING_MS * UINT64_C(1000) + seed % 5000000;
     housekeeping->statements[0] = &housekeeping_statement;
     housekeeping->database = database_new(loop,
@@ -104,6 +117,7 @@ struct housekeeping *housekeeping_free(struct housekeeping *housekeeping) {
         return NULL;
     loop_timer_clear(housekeeping->loop, &housekeeping->timer);
     housekeeping->database = database_free(housekeeping->database);
+    arena_deinit(&housekeeping->arena);
     free(housekeeping);
     return NULL;
 }

@@ -4,6 +4,7 @@
 #include "cache.h"
 #include "job.h"
 #include "log.h"
+#include "operations.h"
 #include "outcome.h"
 #include "stream.h"
 
@@ -328,6 +329,7 @@ static bool writer_open_cache(struct writer *writer, char *ret_sentence, size_t 
                               &(struct cache_options){
                                   .url = writer->options.redis_url,
                                   .name = writer->options.name,
+                                  .seed = writer->options.seed | 1,
                                   .context = writer,
                                   .on_answer = cache_answers,
                                   .on_invalidated = cache_invalidated,

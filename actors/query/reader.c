@@ -5,6 +5,7 @@
 #include "digest.h"
 #include "job.h"
 #include "log.h"
+#include "operations.h"
 #include "pool.h"
 
 enum {
@@ -490,6 +491,7 @@ static bool reader_open(struct reader *reader, char *ret_sentence, size_t senten
                               &(struct cache_options){
                                   .url = options->redis_url,
                                   .name = options->name,
+                                  .seed = options->seed | 1,
                                   .context = reader,
                                   .on_answer = cache_answers,
                                   .on_invalidated = cache_invalidated,
