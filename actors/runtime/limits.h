@@ -103,6 +103,10 @@ enum {
     DATABASE_HOLD_MS = 2000, // without a connection requests wait so long in all, then 503
     DATABASE_CONNECT_MS = 5000, // a connection that is not ready by then is given up
     CACHE_TICKETS_MAX = 1024, // commands Redis has not answered; then as if it were down
+    CACHE_FILL_BYTES_MAX = 8 << 20, // of pages under way to Redis; more are not kept
+    CACHE_CONNECT_MS = 1000, // a connection that has not said by then who it is is given up
+    CACHE_BACKOFF_MS_MIN = 50, // between attempts; grows up to CACHE_BREAKER_MS
+    CACHE_BYPASSED_MAX = 256, // tenants whose invalidation was not confirmed; then all tenants
     CACHE_BYPASS_MS = 65000, // a tenant whose invalidation was not confirmed: a page's life and
                              // the longest read that may fill one
     HOUSEKEEPING_MS = 60000,
@@ -119,6 +123,11 @@ enum {
     START_SILENT_MS = 30000, // a process that has never answered: killed, started again
     START_STEP_MS = 120000, // a step of the start that takes longer: `valorize up` gives up
     LOG_FILE_BYTES_MAX = 8 << 20, // then it becomes <name>.log.1, replacing the older one
+    METRICS_MS = 500, // a process that has not told its metrics by then is down
+    METRICS_PROCESSES_MAX = 256, // asked for metrics; further ones are left out
+    METRICS_SCRAPES_MAX = 16, // requests for metrics at once; then 503
+    METRICS_ANSWER_BYTES_MAX = (1 << 20) + 1, // a longer one is dropped: the process is down
+    METRICS_FAMILIES_MAX = 512, // on one page; then 500
 };
 
 static_assert((int)REPLY_BYTES_MAX < (int)FRAME_BYTES_MAX, "a reply fits one frame");
