@@ -78,7 +78,8 @@ class Running:
             headers["Content-Type"] = "application/json"
         connection = http.client.HTTPConnection(self.host, self.port, timeout=20)
         try:
-            connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+            data = None if body is None else json.dumps(body)
+            connection.request(method, path, data, headers)
             answer = connection.getresponse()
             data = answer.read()
         except OSError as trouble:
@@ -201,6 +202,21 @@ def command_line():
     """As it was typed, from the top of the repository."""
     program = os.path.relpath(os.path.abspath(sys.argv[0]), ROOT)
     return " ".join([program, *sys.argv[1:]])
+
+
+def heading(result, about):
+    """The first lines of everything that is printed: what was run, on what, with which seeds."""
+    environment = result["environment"]
+    changed = environment["changed_files"]
+    lines = [f"$ {result['command']}",
+             f"{result['began']}, commit {environment['commit'][:12]}"
+             + (f" with {changed} files changed" if changed else "")
+             + f", {environment['build']} build, {about}",
+             f"{environment['cpus']} cores of {environment['cpu']}, {environment['system']}, kernel "
+             f"{environment['kernel']}, load average at the start {environment['load_average']:.2f}"]
+    if environment["build"] != "Release":
+        lines.append("Not a Release build: these are not the system's figures.")
+    return lines
 
 
 def keep(question, result, text):

@@ -118,12 +118,12 @@ ORDER BY planned.date, planned.chance;
 \pset tuples_only on
 \pset fieldsep '\t'
 \o :tenants_file
-SELECT tenant.token || '|' || tenant.secret, one.id, two.id, three.id, category.id
+SELECT tenant.token || '|' || tenant.secret, one.id, two.id, three.id,
+       (SELECT string_agg(category.id::text, ',' ORDER BY k) FROM category WHERE n = tenant.n)
 FROM tenant
 JOIN account AS one ON one.n = tenant.n AND one.k = 1
 JOIN account AS two ON two.n = tenant.n AND two.k = 2
 JOIN account AS three ON three.n = tenant.n AND three.k = 3
-JOIN category ON category.n = tenant.n AND category.k = 1
 ORDER BY tenant.n;
 \o
 COMMIT;

@@ -20,7 +20,7 @@ class Seeded:
         self.long = about["long"]
 
     def tenants(self):
-        """[token, first account, second, third, a category] of each."""
+        """[token, first account, second, third, categories with commas] of each."""
         return [line.split("\t") for line in self.tenants_file.read_text().splitlines()]
 
     def day(self, number):

@@ -4,7 +4,7 @@
 --   wrk ... -s requests.lua URL -- KIND TENANTS_FILE SEED FIRST_DAY DAYS
 --
 -- TENANTS_FILE is what experiments/seed writes: a line a tenant, separated by tabs: token, three
--- accounts, a category. Requests go round the tenants in order. Everything that can be is made
+-- accounts, categories. Requests go round the tenants in order. Everything that can be is made
 -- before the first request, because this runs on the core that is measured.
 
 local tenants, days = {}, {}
@@ -19,7 +19,7 @@ local function read_tenants(path)
             head = "Host: " .. wrk.host .. ":" .. wrk.port ..
                 "\r\nAccept: application/json\r\nAuthorization: Bearer " .. fields[1] .. "\r\n",
             accounts = {fields[2], fields[3], fields[4]},
-            category = fields[5],
+            category = fields[5]:match("[^,]+"),
         }
     end
 end
