@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything dies, one after another, while people work. What is promised to them, each time: no
+acknowledged write is lost, none counts twice, and service is back within two seconds."""
+import os
+import signal
+import time
+import uuid
+
+import pytest
+
+from load import Load
+from system import SLACK, alive, until
+
+BACK_S = 2.0 * SLACK  # after the death, or after the return of what it depends on
+GONE_S = 1.5  # a silent process is given up
+
+
+@pytest.fixture
+def load(private_system):
+    """Under way before the test goes on; its account is checked at the end."""
+    until(private_system.all_ready, BACK_S, "all are ready")
+    with Load(private_system) as load:
+        until(lambda: len(load.acknowledged) >= 20, 20 * SLACK, "the load writes")
+        yield load
+    load.assert_nothing_lost()
+
+
+def goes_on(load, seconds=10):
+    """Until some more requests have ended well."""
+    start = time.monotonic()
+    until(lambda: sum(event.status in (200, 201) for event in load.events
+                      if event.start >= start) >= 50, seconds * SLACK, "requests succeed again")
+
+
+@pytest.mark.parametrize("name", ["broker-1", "broker-2", "query-1", "query-2", "command-1",
+                                  "command-2"])
+def test_a_killed_process_costs_no_request(private_system, load, name):
+    start = time.monotonic()
+    pid = private_system.signal(name, signal.SIGKILL)
+    until(lambda: private_system.is_back(name, pid), BACK_S, f"{name} is back")
+    goes_on(load)
+    assert not load.failures(start), load.failures(start)[:5]
+
+
+@pytest.mark.parametrize("name", ["query-1", "command-1", "broker-2"])
+def test_a_process_that_hangs_costs_no_request(private_system, load, name):
+    start = time.monotonic()
+    pid = private_system.signal(name, signal.SIGSTOP)
+    until(lambda: private_system.is_back(name, pid), GONE_S + BACK_S, f"{name} is back")
+    goes_on(load)
+    assert not alive(pid), "the one that hung was not ended"
+    assert not load.failures(start), load.failures(start)[:5]
+
+
+@pytest.mark.parametrize("name", ["query-1", "command-1", "broker-1"])
+def test_a_process_that_is_asked_to_end_costs_no_request(private_system, load, name):
+    start = time.monotonic()
+    pid = private_system.signal(name, signal.SIGTERM)
+    until(lambda: private_system.is_back(name, pid), 8 + BACK_S, f"{name} is back")
+    goes_on(load)
+    assert not load.failures(start), load.failures(start)[:5]
+
+
+def test_a_killed_edge_breaks_its_connections_and_nothing_else(private_system, load):
+    start = time.monotonic()
+    pid = private_system.signal("http-1", signal.SIGKILL)
+    until(lambda: private_system.is_back("http-1", pid), BACK_S, "http-1 is back")
+    goes_on(load)
+    wrong = [event for event in load.failures(start)
+             if not isinstance(event.trouble, (OSError, EOFError)) and
+             "Remote" not in type(event.trouble).__name__]
+    assert not wrong, wrong[:5]
+
+
+def test_one_process_of_every_class_at_once(private_system, load):
+    start = time.monotonic()
+    names = ("broker-1", "query-2", "command-1")
+    pids = {name: private_system.signal(name, signal.SIGKILL) for name in names}
+    for name in names:
+        until(lambda: private_system.is_back(name, pids[name]), BACK_S, f"{name} is back")
+    goes_on(load)
+    assert not load.failures(start), load.failures(start)[:5]
+
+
+# PostgreSQL and Redis
+
+def servers(system, name):
+    """The pids of a private server, children included."""
+    pid = system.pid(name)
+    children = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/children") as file:
+            children += [int(word) for word in file.read().split()]
+    return [pid, *children]
+
+
+def kill_server(system, name):
+    pids = servers(system, name)
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    return pids[0]
+
+
+def test_a_killed_postgresql_is_told_plainly_and_comes_back(private_system, load):
+    start = time.monotonic()
+    pid = kill_server(private_system, "postgres-1")
+    until(lambda: private_system.is_back("postgres-1", pid), 20 * SLACK, "postgres-1 is back")
+    back = time.monotonic()
+    goes_on(load, BACK_S)
+    wrong = [event for event in load.failures(start) if event.status not in (503, 504)]
+    assert not wrong, wrong[:5]
+    late = [event for event in load.failures(back) if event.start > back + BACK_S]
+    assert not late, late[:5]
+
+
+def test_a_refusal_says_when_to_come_again(private_system):
+    user = private_system.user()
+    until(private_system.all_ready, BACK_S, "all are ready")
+    pids = servers(private_system, "postgres-1")
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        answer = user.twin(timeout=30).post("/api/transactions", user.transaction_body(),
+                                            headers=headers)
+        assert answer.status in (503, 504), answer
+        assert answer.json["message"]
+        if answer.status == 503:
+            assert int(answer.header("Retry-After")) >= 1
+    finally:
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGCONT)
+            except ProcessLookupError:
+                pass
+    until(private_system.all_ready, 20 * SLACK, "all are ready again")
+    again = until(lambda: _created(user, headers), 20 * SLACK, "the repeat succeeds")
+    assert again.status == 201
+    private_system.assert_balances()
+
+
+def _created(user, headers):
+    answer = user.post("/api/transactions", user.transaction_body(memo="mesma chave"),
+                       headers=headers)
+    return answer if answer.status in (201, 422) else None
+
+
+def test_a_killed_redis_costs_no_request(private_system, load):
+    start = time.monotonic()
+    pid = kill_server(private_system, "redis-1")
+    until(lambda: private_system.is_back("redis-1", pid), 10 * SLACK, "redis-1 is back")
+    goes_on(load)
+    assert not load.failures(start), load.failures(start)[:5]
+
+
+def test_a_redis_that_hangs_costs_no_request(private_system, load):
+    start = time.monotonic()
+    pid = private_system.signal("redis-1", signal.SIGSTOP)
+    goes_on(load)
+    until(lambda: private_system.is_back("redis-1", pid) or _continue(pid), 10 * SLACK,
+          "redis-1 is back")
+    goes_on(load)
+    assert not load.failures(start), load.failures(start)[:5]
+
+
+def _continue(pid):
+    try:
+        os.kill(pid, signal.SIGCONT)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_read_after_an_answer_is_never_older_whatever_happens_to_redis(private_system):
+    user = private_system.user()
+    account = user.accounts[0]["id"]
+    total, killed = 0, 0
+    for turn in range(300):
+        if turn in (60, 180):
+            killed = kill_server(private_system, "redis-1")
+        answer = user.post("/api/transactions", user.transaction_body(
+            account_id=account, amount={"value": turn + 1, "currency": "BRL"}))
+        assert answer.status == 201, answer
+        total += turn + 1
+        for _ in range(2):  # the first fills the cache, the second may be served from it
+            listed = user.get("/api/transactions", {"accounts[]": account, "per_page": 1}).json
+            assert listed["data"][0]["account"]["balance"]["value"] == total
+            assert listed["meta"]["total"] == turn + 1
+    until(lambda: private_system.is_back("redis-1", killed), 10 * SLACK, "redis-1 is back")
+    private_system.assert_balances()
+
+
+def test_pages_come_from_redis_and_no_older_ones_after_a_write(private_system):
+    user = private_system.user()
+    until(private_system.all_ready, BACK_S, "all are ready")
+
+    def cached():
+        answer = user.get("/api/accounts")
+        return "database;dur=0.000" in answer.header("Server-Timing")
+    until(cached, 5 * SLACK, "a page is served from the cache")
+    user.new_transaction(account_id=user.accounts[1]["id"],
+                         amount={"value": 4321, "currency": "BRL"})
+    listed = {row["id"]: row["balance"]["value"] for row in user.get("/api/accounts").json["data"]}
+    assert listed[user.accounts[1]["id"]] == 4321
