@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Redis as the cache of pages, asynchronous, in the loop. The only file that knows hiredis.
+// Redis as the cache of pages, asynchronous, in the loop.
 //
 // Two kinds of keys: `v` of a tenant is a random token; a page begins with the token under which it
 // was read and counts only while that is the tenant's. To invalidate is to delete `v`. A reader has
@@ -38,7 +38,7 @@ struct cache_answer {
 };
 
 struct cache_options {
-    const char *url; // see cache_address.h; "": no cache, for no process of the cell
+    const char *url; // see redis_address.h; "": no cache, for no process of the cell
     const char *name; // CLIENT SETNAME
     uint64_t seed; // from digest_random: no two processes may draw the same tokens. Never 0
     void *context;
