@@ -157,35 +157,42 @@ class Running:
         except OSError:
             return None
 
-    def build_type(self):
-        """Of the running programs, as CMake knows it: only Release is measured for a figure."""
-        folder = pathlib.Path(f"/proc/{self.processes()['supervisor']}/exe").resolve().parent.parent
-        try:
-            cache = (folder / "CMakeCache.txt").read_text()
-        except OSError:
-            return "unknown"
-        kind = re.search(r"^CMAKE_BUILD_TYPE:\w+=(.*)$", cache, re.M)
-        sanitizers = re.search(r"^VALORIZE_SANITIZE:\w+=(.+)$", cache, re.M)
-        return (kind[1] if kind else "unknown") + (f" {sanitizers[1]}" if sanitizers else "")
-
     def environment(self):
         """What a reader needs to judge a figure or to repeat it."""
-        names = sorted(self.processes())
-        cpu = re.search(r"^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
-        memory = re.search(r"MemTotal:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text())
-        system = pathlib.Path("/etc/os-release").read_text()
-        changed = git("status", "--porcelain", "--untracked-files=no").splitlines()
+        program = pathlib.Path(f"/proc/{self.processes()['supervisor']}/exe").resolve()
         shown = ("server_version", "synchronous_commit", "fsync", "shared_buffers", "jit")
         return {
-            "commit": git("rev-parse", "HEAD"), "changed_files": len(changed),
-            "build": self.build_type(), "processes": names,
-            "cpu": cpu[1] if cpu else platform.machine(), "cpus": len(os.sched_getaffinity(0)),
-            "memory_gib": round(int(memory[1]) / 2**20, 1), "kernel": platform.release(),
-            "system": re.search(r'PRETTY_NAME="(.*)"', system)[1],
+            **surroundings(program.parent.parent), "processes": sorted(self.processes()),
             "postgresql": {name: self.sql(f"SHOW {name}")[0][0] for name in shown},
             "redis": re.search(r"redis_version:(\S+)", self.redis("INFO", "server"))[1],
-            "load_average": os.getloadavg()[0],
         }
+
+
+def build_type(folder):
+    """Of a build folder, as CMake knows it: only Release is measured for a figure."""
+    try:
+        cache = (folder / "CMakeCache.txt").read_text()
+    except OSError:
+        return "unknown"
+    kind = re.search(r"^CMAKE_BUILD_TYPE:\w+=(.*)$", cache, re.M)
+    sanitizers = re.search(r"^VALORIZE_SANITIZE:\w+=(.+)$", cache, re.M)
+    return (kind[1] if kind else "unknown") + (f" {sanitizers[1]}" if sanitizers else "")
+
+
+def surroundings(build_folder):
+    """The commit, the build and the machine."""
+    cpu = re.search(r"^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
+    memory = re.search(r"MemTotal:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text())
+    system = pathlib.Path("/etc/os-release").read_text()
+    return {
+        "commit": git("rev-parse", "HEAD"),
+        "changed_files": len(git("status", "--porcelain", "--untracked-files=no").splitlines()),
+        "build": build_type(build_folder),
+        "cpu": cpu[1] if cpu else platform.machine(), "cpus": len(os.sched_getaffinity(0)),
+        "memory_gib": round(int(memory[1]) / 2**20, 1), "kernel": platform.release(),
+        "system": re.search(r'PRETTY_NAME="(.*)"', system)[1],
+        "load_average": os.getloadavg()[0],
+    }
 
 
 def git(*arguments):
@@ -207,13 +214,14 @@ def command_line():
 def heading(result, about):
     """The first lines of everything that is printed: what was run, on what, with which seeds."""
     environment = result["environment"]
-    changed = environment["changed_files"]
+    commit = environment["commit"][:12]
+    if environment["changed_files"]:
+        commit += f" with {environment['changed_files']} files changed"
     lines = [f"$ {result['command']}",
-             f"{result['began']}, commit {environment['commit'][:12]}"
-             + (f" with {changed} files changed" if changed else "")
-             + f", {environment['build']} build, {about}",
-             f"{environment['cpus']} cores of {environment['cpu']}, {environment['system']}, kernel "
-             f"{environment['kernel']}, load average at the start {environment['load_average']:.2f}"]
+             f"{result['began']}, commit {commit}, {environment['build']} build, {about}",
+             f"{environment['cpus']} cores of {environment['cpu']}, {environment['system']}, "
+             f"kernel {environment['kernel']}, load average at the start "
+             f"{environment['load_average']:.2f}"]
     if environment["build"] != "Release":
         lines.append("Not a Release build: these are not the system's figures.")
     return lines
