@@ -12,6 +12,7 @@ struct command {
     int (*run)(int argc, char **argv);
 };
 
+int up_command(int argc, char **argv);
 int migrate_command(int argc, char **argv);
 
 // "valorize <command>: <sentence>" on stderr; returns the status to exit with.

@@ -8,6 +8,11 @@
 #include <string.h>
 
 static const struct command commands[] = {
+    {"up", "starts the system and keeps it running, in the foreground",
+     "  --detach  returns when everything is ready\n"
+     "  --status  prints the processes; exit code 0 when all are ready\n"
+     "  --stop    ends a running system\n\n",
+     up_command},
     {"migrate", "brings the database to the shape this build needs", "", migrate_command},
 };
 

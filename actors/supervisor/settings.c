@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "settings.h"
+
+#include "command.h"
+#include "limits.h"
+
+#include <stdio.h>
+
+enum { BROKERS_NOT_SAID = -1 };
+
+#define MEMBER(name) offsetof(struct up_config, name)
+
+static const struct setting settings[] = {
+    PROCESS_SETTINGS(struct up_config, base, "supervisor"),
+    {"VALORIZE_HTTP_ADDRESS", SETTING_TEXT, 1, 45, "127.0.0.1", "numeric address to listen on",
+     MEMBER(http_address)},
+    {"VALORIZE_HTTP_PORT", SETTING_INTEGER, 0, 65535, "8080", "port to listen on; 0: a free one",
+     MEMBER(http_port)},
+    {"PORT", SETTING_INTEGER, -1, 65535, "-1", "the same, and wins where it is set",
+     MEMBER(cloud_port)},
+    {"VALORIZE_METRICS_PORT", SETTING_INTEGER, 0, 65535, "9464",
+     "port for the metrics of all processes; 0: a free one", MEMBER(metrics_port)},
+    {"VALORIZE_BROKER_COUNT", SETTING_INTEGER, BROKERS_NOT_SAID, BROKERS_MAX, "-1",
+     "brokers; -1: two, or none where VALORIZE_BROKERS names others", MEMBER(broker_count)},
+    {"VALORIZE_QUERY_COUNT", SETTING_INTEGER, 0, CLASS_COUNT_MAX, "2", "query actors",
+     MEMBER(query_count)},
+    {"VALORIZE_COMMAND_COUNT", SETTING_INTEGER, 0, CLASS_COUNT_MAX, "2", "command actors",
+     MEMBER(command_count)},
+    {"VALORIZE_HTTP_COUNT", SETTING_INTEGER, 0, CLASS_COUNT_MAX, "1", "HTTP edges",
+     MEMBER(http_count)},
+    {"DATABASE_URL", SETTING_TEXT, 0, 1000, "", "PostgreSQL to use; without it, a private one",
+     MEMBER(database_url)},
+    {"REDIS_URL", SETTING_TEXT, 0, 1000, "", "Redis to use; without it, a private one",
+     MEMBER(redis_url)},
+};
+
+static _Noreturn void refuse(const char *sentence) {
+    exit(command_refuse("up", sentence));
+}
+
+void up_config_read(struct up_config *config, int argc, char **argv) {
+    config->only_end = false;
+    config_read(settings, COUNT_OF(settings), config, argc, argv);
+    config->base.name = "supervisor";
+    if (config->cloud_port >= 0)
+        config->http_port = config->cloud_port;
+    bool others = config->base.brokers[0] != '\0';
+    if (config->broker_count == BROKERS_NOT_SAID)
+        config->broker_count = others ? 0 : 2;
+    if (others && config->broker_count > 0)
+        refuse("VALORIZE_BROKERS names brokers that run elsewhere, VALORIZE_BROKER_COUNT asks for "
+               "own ones. Set one of them.");
+    if (!others && config->broker_count == 0)
+        refuse("VALORIZE_BROKER_COUNT=0 needs VALORIZE_BROKERS.");
+}
