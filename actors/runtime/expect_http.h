@@ -38,6 +38,21 @@ static inline void client_send(struct client *client, const char *text) {
     EXPECT_INTEGER(send(client->descriptor, text, strlen(text), MSG_NOSIGNAL), strlen(text));
 }
 
+// More of what the server sends.
+static inline ssize_t client_receive(struct client *client) {
+    ssize_t got = recv(client->descriptor, client->read + client->length,
+                       sizeof client->read - client->length, 0);
+    client->length += got > 0 ? (size_t)got : 0;
+    return got;
+}
+
+// The next byte, which stays for the next call.
+static inline char client_peek(struct client *client) {
+    while (client->length == 0)
+        EXPECT(client_receive(client) > 0);
+    return client->read[0];
+}
+
 // Reads until wanted has come; what follows it stays for the next call.
 static inline void client_expect(struct client *client, const char *wanted) {
     for (;;) {
@@ -48,21 +63,17 @@ static inline void client_expect(struct client *client, const char *wanted) {
             memmove(client->read, client->read + used, client->length);
             return;
         }
-        ssize_t got = recv(client->descriptor, client->read + client->length,
-                           sizeof client->read - client->length, 0);
-        if (got <= 0) {
+        ssize_t got = client_receive(client);
+        if (got <= 0)
             fprintf(stderr, "waited for \"%s\", have \"%.*s\"\n", wanted, (int)client->length,
                     client->read);
-            EXPECT(got > 0);
-        }
-        client->length += (size_t)got;
+        EXPECT(got > 0);
     }
 }
 
 // Reads to the end; true when nothing further came.
 static inline bool client_ended(struct client *client) {
-    ssize_t got = recv(client->descriptor, client->read + client->length,
-                       sizeof client->read - client->length, 0);
+    ssize_t got = client_receive(client);
     EXPECT(got >= 0 || errno == ECONNRESET);
     return got <= 0 && client->length == 0;
 }

@@ -11,6 +11,8 @@
 
 enum { HTTP_REQUEST_HEADERS_MAX = 12, HTTP_RESPONSE_HEADERS_MAX = 12 };
 
+// What is refused before the owner's work. libmicrohttpd 1.0 answers two cases itself, 400 with a
+// page of its own and the end of the connection: no Host, and a Transfer-Encoding but chunked.
 enum http_trouble {
     HTTP_FINE,
     HTTP_MALFORMED, // no Host, two lengths, a NUL in the path: 400

@@ -331,27 +331,30 @@ static void test_refused(void) {
         const char *head;
         const char *answer;
         bool closes;
+        bool early; // libmicrohttpd 1.0 refuses it itself, with a page of its own
     } cases[] = {
-        {"GET /%s%s HTTP/1.1\r\nHost: here\r\n\r\n", " 0 2 [] 2", false},
-        {"GET /%.1s HTTP/1.1\r\nHost: here\r\nX-Note: %s\r\n\r\n", "hh] 2", false},
-        {"GET /%%00%.1s%.1s HTTP/1.1\r\nHost: here\r\n\r\n", "GET / 0 1 [] 2", false},
-        {"GET /%.1s%.1s HTTP/1.1\r\n\r\n", "GET /uh 0 1 [] 2", false},
-        {"GET /%.1s%.1s HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "GET /uh 0 1 [] 2", false},
+        {"GET /%s%s HTTP/1.1\r\nHost: here\r\n\r\n", " 0 2 [] 2", false, false},
+        {"GET /%.1s HTTP/1.1\r\nHost: here\r\nX-Note: %s\r\n\r\n", "hh] 2", false, false},
+        {"GET /%%00%.1s%.1s HTTP/1.1\r\nHost: here\r\n\r\n", "GET / 0 1 [] 2", false, false},
+        {"GET /%.1s%.1s HTTP/1.1\r\n\r\n", "GET /uh 0 1 [] 2", false, true},
+        {"GET /%.1s%.1s HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "GET /uh 0 1 [] 2", false, false},
         {"POST /%.1s%.1s HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-         "POST /uh 0 1 [] 2", true},
+         "POST /uh 0 1 [] 2", true, false},
         {"POST /%.1s%.1s HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n"
          "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-         "POST /uh 0 1 [] 2", true},
+         "POST /uh 0 1 [] 2", true, false},
         {"POST /%.1s%.1s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\nab",
-         "POST /uh 0 1 [] 2", true},
+         "POST /uh 0 1 [] 2", true, true},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct client *client = connected();
         (void)snprintf(text, sizeof text, cases[i].head, url, header);
         client_send(client, text);
         client_expect(client, "400 Bad Request");
-        client_expect(client, cases[i].answer);
-        if (cases[i].closes) {
+        client_expect(client, "\r\n\r\n");
+        bool by_library = cases[i].early && client_peek(client) == '<';
+        client_expect(client, by_library ? "</html>" : cases[i].answer);
+        if (cases[i].closes || by_library) {
             EXPECT(client_ended(client));
         } else {
             client_send(client, GET("/now"));
