@@ -102,7 +102,7 @@ static void tell_differences(struct supervisor *supervisor, const struct child *
 // --- strays ------------------------------------------------------------------------------------
 
 static bool is_known(const struct supervisor *supervisor, const char *socket) {
-    for (uint32_t i = 0; i < supervisor->child_count; i++) {
+    for (uint32_t i = 0; i < supervisor->own_count; i++) {
         if (strcmp(supervisor->children[i].socket, socket) == 0)
             return true;
     }
@@ -144,7 +144,7 @@ static uint32_t adopt_strays(struct supervisor *supervisor) {
 
 uint32_t adopt_all(struct supervisor *supervisor) {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < supervisor->child_count; i++) {
+    for (uint32_t i = 0; i < supervisor->own_count; i++) {
         struct child *child = &supervisor->children[i];
         if (!child_adopt(child))
             continue;
@@ -154,13 +154,13 @@ uint32_t adopt_all(struct supervisor *supervisor) {
     bool starting = supervisor->phase == PHASE_STARTING;
     if (starting && count > 0) {
         printf("Adopted from an earlier supervisor:");
-        for (uint32_t i = 0; i < supervisor->child_count; i++) {
+        for (uint32_t i = 0; i < supervisor->own_count; i++) {
             if (supervisor->children[i].adopted)
                 printf(" %s", supervisor->children[i].name);
         }
         printf("\n");
     }
-    for (uint32_t i = 0; starting && i < supervisor->child_count; i++) {
+    for (uint32_t i = 0; starting && i < supervisor->own_count; i++) {
         if (supervisor->children[i].adopted && fleet_is_ours(&supervisor->children[i]))
             tell_differences(supervisor, &supervisor->children[i]);
     }
@@ -170,7 +170,7 @@ uint32_t adopt_all(struct supervisor *supervisor) {
 int adopt_listener(struct supervisor *supervisor) {
     int listener = -1;
     bool hanging = false;
-    for (uint32_t i = 0; i < supervisor->child_count && listener < 0; i++) {
+    for (uint32_t i = 0; i < supervisor->own_count && listener < 0; i++) {
         struct child *child = &supervisor->children[i];
         if (child->options.stage != STAGE_EDGES || !child->adopted)
             continue;
@@ -183,7 +183,7 @@ int adopt_listener(struct supervisor *supervisor) {
     }
     if (listener >= 0 || !hanging)
         return listener;
-    for (uint32_t i = 0; i < supervisor->child_count; i++) {
+    for (uint32_t i = 0; i < supervisor->own_count; i++) {
         struct child *child = &supervisor->children[i];
         if (child->options.stage == STAGE_EDGES && child->adopted)
             (void)kill(child->pid, SIGKILL); // it holds the port and serves nobody
@@ -192,8 +192,8 @@ int adopt_listener(struct supervisor *supervisor) {
 }
 
 static bool server_runs(const struct servers *servers, const char *socket) {
-    char path[CHILD_PATH_BYTES];
-    (void)snprintf(path, sizeof path, "%s/run/%s", servers->folder, socket); // fits
+    char path[SERVERS_PATH_BYTES];
+    servers_path(servers, socket, path);
     return probe_owner(path) > 0;
 }
 
@@ -202,9 +202,9 @@ bool adopt_allows(const struct supervisor *supervisor, char *ret_sentence, size_
     if (!servers_find(&servers, supervisor->data))
         return true;
     const char *name = NULL;
-    if (!supervisor->own_postgres && server_runs(&servers, ".s.PGSQL.5432"))
+    if (!supervisor->own_postgres && server_runs(&servers, POSTGRES_SOCKET))
         name = "DATABASE_URL";
-    else if (!supervisor->own_redis && server_runs(&servers, "redis.sock"))
+    else if (!supervisor->own_redis && server_runs(&servers, REDIS_SOCKET))
         name = "REDIS_URL";
     if (name == NULL)
         return true;

@@ -63,7 +63,7 @@ bool doors_open_edges(struct supervisor *supervisor, char *ret_sentence, size_t 
     bool was_ours = false;
     if (config->http_count == 0)
         return true;
-    for (uint32_t i = 0; i < supervisor->child_count; i++)
+    for (uint32_t i = 0; i < supervisor->own_count; i++)
         was_ours |=
             supervisor->children[i].options.stage == STAGE_EDGES && supervisor->children[i].adopted;
     supervisor->listener = was_ours ? adopt_listener(supervisor) : -1;
@@ -83,7 +83,7 @@ bool doors_open_edges(struct supervisor *supervisor, char *ret_sentence, size_t 
 static uint32_t metrics_names(void *context, const char **names) {
     struct supervisor *supervisor = context;
     uint32_t count = 0;
-    for (uint32_t i = 0; i < supervisor->child_count; i++) {
+    for (uint32_t i = 0; i < supervisor->own_count; i++) {
         const struct child *child = &supervisor->children[i];
         if (child->wanted && fleet_is_ours(child))
             names[count++] = child->name;

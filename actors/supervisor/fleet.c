@@ -276,6 +276,7 @@ bool fleet_make(struct supervisor *supervisor, char *ret_sentence, size_t size) 
         return false;
     for (size_t i = 0; i < COUNT_OF(classes); i++)
         fleet_add_class(supervisor, &classes[i]);
+    supervisor->own_count = supervisor->child_count;
     brokers_write(supervisor);
     return true;
 }

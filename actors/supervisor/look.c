@@ -37,22 +37,42 @@ static int say_nothing_runs(const char *data) {
 
 // --- --status ----------------------------------------------------------------------------------
 
-// Without a supervisor: whoever has a door of his own.
+static uint32_t say_owner(const char *name, const char *socket) {
+    pid_t pid = probe_owner(socket);
+    if (pid <= 0)
+        return 0;
+    printf("%-16s %8d  running\n", name, (int)pid);
+    return 1;
+}
+
+static uint32_t say_servers(const char *run) {
+    struct servers servers;
+    char data[SERVERS_PATH_BYTES], path[SERVERS_PATH_BYTES];
+    (void)snprintf(data, sizeof data, "%.*s", (int)(strlen(run) - (sizeof "/run" - 1)),
+                   run); // fits
+    if (!servers_find(&servers, data))
+        return 0;
+    servers_path(&servers, POSTGRES_SOCKET, path);
+    uint32_t count = say_owner("postgres", path);
+    servers_path(&servers, REDIS_SOCKET, path);
+    return count + say_owner("redis", path);
+}
+
+// Without a supervisor: whoever has a socket of his own.
 static int status_of_orphans(const char *data, const char *run) {
     glob_t found;
     char pattern[SERVERS_PATH_BYTES + 16];
-    uint32_t count = 0;
+    uint32_t count = say_servers(run);
     (void)snprintf(pattern, sizeof pattern, "%s/*.sock", run); // fits
-    if (glob(pattern, 0, NULL, &found) != 0)
-        return say_nothing_runs(data);
-    for (size_t i = 0; i < found.gl_pathc; i++) {
-        pid_t pid = probe_owner(found.gl_pathv[i]);
-        const char *name = strrchr(found.gl_pathv[i], '/') + 1;
-        if (pid > 0)
-            printf("%-16.*s %8d  running\n", (int)strcspn(name, "."), name, (int)pid);
-        count += pid > 0;
+    if (glob(pattern, 0, NULL, &found) == 0) {
+        for (size_t i = 0; i < found.gl_pathc; i++) {
+            char name[CHILD_NAME_BYTES];
+            const char *file = strrchr(found.gl_pathv[i], '/') + 1;
+            (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(file, "."), file); // or cut
+            count += say_owner(name, found.gl_pathv[i]);
+        }
+        globfree(&found);
     }
-    globfree(&found);
     if (count == 0)
         return say_nothing_runs(data);
     printf(

@@ -3,11 +3,13 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -96,7 +98,7 @@ bool postgres_find(struct postgres *postgres, const struct servers *servers, uin
     *postgres = (struct postgres){.servers = servers};
     servers_path(servers, "postgres", postgres->data);
     servers_path(servers, "run", postgres->socket_folder);
-    servers_path(servers, "run/.s.PGSQL.5432", postgres->socket);
+    servers_path(servers, POSTGRES_SOCKET, postgres->socket);
     (void)snprintf(postgres->folders_setting, sizeof postgres->folders_setting,
                    "unix_socket_directories=\"%s\"", postgres->socket_folder);
     (void)snprintf(postgres->connections_setting, sizeof postgres->connections_setting,
@@ -178,10 +180,18 @@ static bool run_statement(const struct postgres *postgres, const char *folder,
     return program_run(&program, STDERR_FILENO) && unlink(input) == 0;
 }
 
+// Held until the process ends. The task of a killed supervisor may still be at the same work.
+static bool make_lock(const struct postgres *postgres) {
+    int folder = open(postgres->socket_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return folder >= 0 && flock(folder, LOCK_EX) == 0;
+}
+
 // Made under another name, so that what is called postgres/ is always whole.
 bool postgres_make_data(void *argument, char *ret_sentence, size_t size) {
     const struct postgres *postgres = argument;
     char folder[SERVERS_PATH_BYTES + 8];
+    if (make_lock(postgres) && postgres_has_data(postgres))
+        return true;
     (void)snprintf(folder, sizeof folder, "%s.new", postgres->data); // fits
     (void)nftw(folder, tree_remove_one, TREE_DESCRIPTORS, FTW_DEPTH | FTW_PHYS); // of a killed one
     bool made = run_initdb(postgres, folder) &&

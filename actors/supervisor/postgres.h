@@ -5,6 +5,8 @@
 #include "child.h"
 #include "servers.h"
 
+#define POSTGRES_SOCKET "run/.s.PGSQL.5432" // in the servers' folder
+
 struct postgres {
     const struct servers *servers;
     char programs[64]; // folder of PostgreSQL's programs

@@ -49,7 +49,6 @@ static _Noreturn void give_up(const char *what, const char *name, int code) {
 void program_settle(struct identity identity, const char *file, int output) {
     sigset_t none;
     sigemptyset(&none);
-    (void)setsid(); // fails only for a group's leader, which a fresh child is not
     int input = open(file == NULL ? "/dev/null" : file, O_RDONLY);
     if (input < 0 || dup2(input, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
         dup2(output, STDERR_FILENO) < 0)
@@ -63,10 +62,7 @@ void program_settle(struct identity identity, const char *file, int output) {
         give_up("Cannot become another user", "", EXIT_NOT_SETTLED);
 }
 
-pid_t program_start(const struct program *program, int output) {
-    pid_t child = fork();
-    if (child != 0)
-        return child;
+static _Noreturn void become(const struct program *program, int output) {
     if (program->passed >= 0 && fcntl(program->passed, F_SETFD, 0) != 0)
         _exit(EXIT_NOT_SETTLED);
     program_settle(program->identity, program->input, output);
@@ -75,14 +71,20 @@ pid_t program_start(const struct program *program, int output) {
     give_up("Cannot execute", program->arguments[0], EXIT_NOT_EXECUTED);
 }
 
+pid_t program_start(const struct program *program, int output) {
+    pid_t child = fork();
+    if (child != 0)
+        return child;
+    (void)setsid(); // fails only for a group's leader, which a fresh child is not
+    become(program, output);
+}
+
 bool program_run(const struct program *program, int output) {
     int how = 0;
-    pid_t child = program_start(program, output);
-    if (child < 0)
-        return false;
-    while (waitpid(child, &how, 0) < 0) {
-        if (errno != EINTR)
-            return false;
-    }
-    return WIFEXITED(how) && WEXITSTATUS(how) == 0;
+    pid_t child = fork();
+    if (child == 0)
+        become(program, output);
+    while (child > 0 && waitpid(child, &how, 0) < 0 && errno == EINTR)
+        continue;
+    return child > 0 && WIFEXITED(how) && WEXITSTATUS(how) == 0;
 }

@@ -36,8 +36,9 @@ void program_add_environment(struct program *program);
 // says so there and exits 127. -1 with errno when there can be no process.
 MUST_USE pid_t program_start(const struct program *program, int output);
 
-// The same in a child that waits for it: true when it ended with exit code 0.
+// The same, in the caller's session, and waits for it: true when it ended with exit code 0.
 MUST_USE bool program_run(const struct program *program, int output);
 
-// For a child before it becomes something else: session, signals, identity. Exits 126 on failure.
+// For a fresh child before it becomes something else: descriptors, signals, identity. Exits 126 on
+// failure. input: a file, or NULL.
 void program_settle(struct identity identity, const char *input, int output);

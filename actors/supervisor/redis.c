@@ -22,7 +22,7 @@ bool redis_find(struct redis *redis, const struct servers *servers, char *ret_se
                 size_t size) {
     *redis = (struct redis){.servers = servers};
     servers_path(servers, "redis", redis->data);
-    servers_path(servers, "run/redis.sock", redis->socket);
+    servers_path(servers, REDIS_SOCKET, redis->socket);
     (void)snprintf(redis->url, sizeof redis->url, "unix://%s", redis->socket); // fits
     if (program_find(redis->program))
         return true;

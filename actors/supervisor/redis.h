@@ -5,6 +5,8 @@
 #include "child.h"
 #include "servers.h"
 
+#define REDIS_SOCKET "run/redis.sock" // in the servers' folder
+
 struct redis {
     const struct servers *servers;
     char program[SERVERS_PATH_BYTES];

@@ -61,10 +61,9 @@ static void begin_migrate(struct supervisor *supervisor) {
 }
 
 static void begin_stage(struct supervisor *supervisor, enum stage stage) {
-    for (uint32_t i = 0; i < supervisor->child_count; i++) {
+    for (uint32_t i = 0; i < supervisor->own_count; i++) {
         struct child *child = &supervisor->children[i];
-        bool stray = child->adopted && !child->wanted;
-        if (child->options.stage == stage && !stray)
+        if (child->options.stage == stage)
             child_start(child);
     }
 }
@@ -112,7 +111,7 @@ static bool step_is_done(const struct supervisor *supervisor) {
     const struct step *step = &steps[supervisor->step];
     if (step->is_task)
         return supervisor->task.pid == 0;
-    for (uint32_t i = 0; i < supervisor->child_count; i++) {
+    for (uint32_t i = 0; i < supervisor->own_count; i++) {
         const struct child *child = &supervisor->children[i];
         if (child->options.stage == step->stage && child->wanted &&
             !child_is_far_enough(supervisor, child))
@@ -124,7 +123,7 @@ static bool step_is_done(const struct supervisor *supervisor) {
 static bool step_is_needed(const struct supervisor *supervisor, const struct step *step) {
     if (step->is_needed != NULL)
         return step->is_needed(supervisor);
-    for (uint32_t i = 0; i < supervisor->child_count; i++) {
+    for (uint32_t i = 0; i < supervisor->own_count; i++) {
         if (supervisor->children[i].options.stage == step->stage)
             return true;
     }
@@ -139,7 +138,7 @@ static void step_say(struct supervisor *supervisor, const struct step *step) {
         length += snprintf(what + length, sizeof what - (size_t)length, ": new, in %s%s",
                            supervisor->servers.folder,
                            supervisor->servers.elsewhere ? ", where its user can reach it" : "");
-    for (uint32_t i = 0; !step->is_task && i < supervisor->child_count; i++) {
+    for (uint32_t i = 0; !step->is_task && i < supervisor->own_count; i++) {
         const struct child *child = &supervisor->children[i];
         if (child->options.stage == step->stage && length < SENTENCE_BYTES - CHILD_NAME_BYTES)
             length += snprintf(what + length, sizeof what - (size_t)length, "%s %s",
@@ -177,7 +176,7 @@ static void fail_for(struct supervisor *supervisor, const struct child *child, c
 }
 
 static void start_check(struct supervisor *supervisor) {
-    for (uint32_t i = 0; i < supervisor->child_count; i++) {
+    for (uint32_t i = 0; i < supervisor->own_count; i++) {
         const struct child *child = &supervisor->children[i];
         if (child->wanted && child->policy.failing) {
             fail_for(supervisor, child, "does not start");
@@ -189,7 +188,7 @@ static void start_check(struct supervisor *supervisor) {
 static void patience_ended(struct timer *timer, uint64_t now_us) {
     struct supervisor *supervisor = CONTAINER_OF(timer, struct supervisor, patience);
     (void)now_us;
-    for (uint32_t i = 0; i < supervisor->child_count; i++) {
+    for (uint32_t i = 0; i < supervisor->own_count; i++) {
         const struct child *child = &supervisor->children[i];
         if (child->wanted && !child_is_far_enough(supervisor, child)) {
             fail_for(supervisor, child, "is not ready in time");

@@ -51,6 +51,7 @@ struct supervisor {
     struct admin *admin;
     struct child children[OWN_CHILDREN_MAX + STRAYS_MAX];
     uint32_t child_count;
+    uint32_t own_count; // the first ones: of this configuration; strays follow
     enum phase phase;
     uint32_t step; // of the start
     bool step_begun;

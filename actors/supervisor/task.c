@@ -12,13 +12,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { PIPE_END = STDERR_FILENO + 1 };
+
 static_assert((int)TASK_SENTENCE_BYTES <= 4096, "a pipe takes a sentence without waiting");
 
 static _Noreturn void task_work(const struct task *task, int output, int pipe_end) {
     char sentence[TASK_SENTENCE_BYTES] = "";
+    (void)setsid(); // fails only for a group's leader, which a fresh child is not
     program_settle(task->identity, NULL, output);
+    // Nothing else stays open here: a supervisor that is killed meanwhile must leave its sockets.
+    if (dup2(pipe_end, PIPE_END) < 0 || close_range(PIPE_END + 1, ~0U, 0) != 0)
+        _exit(1);
     bool done = task->run(task->argument, sentence, sizeof sentence);
-    ssize_t written = write(pipe_end, sentence, strlen(sentence));
+    ssize_t written = write(PIPE_END, sentence, strlen(sentence));
     _exit(done && written >= 0 ? 0 : 1);
 }
 
@@ -70,7 +76,9 @@ bool task_start(struct task *task, struct loop *loop, int output) {
 void task_cancel(struct task *task) {
     if (task->pid == 0)
         return;
-    (void)kill(task->pid, SIGKILL); // it has not been waited for, so the pid is still its own
+    // With what it runs: its group. It has not been waited for, so the pid is still its own.
+    (void)kill(task->pid, SIGKILL); // before it has made its group
+    (void)kill(-task->pid, SIGKILL); // there may be none
     (void)task_release(task);
     close(task->sentence);
 }
