@@ -63,9 +63,11 @@ void program_settle(struct identity identity, const char *file, int output) {
 }
 
 static _Noreturn void become(const struct program *program, int output) {
-    if (program->passed >= 0 && fcntl(program->passed, F_SETFD, 0) != 0)
-        _exit(EXIT_NOT_SETTLED);
     program_settle(program->identity, program->input, output);
+    // Descriptors that the supervisor inherited itself are closed, too.
+    if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0 ||
+        (program->passed >= 0 && fcntl(program->passed, F_SETFD, 0) != 0))
+        _exit(EXIT_NOT_SETTLED);
     (void)execve(program->arguments[0], (char *const *)program->arguments,
                  (char *const *)program->variables);
     give_up("Cannot execute", program->arguments[0], EXIT_NOT_EXECUTED);

@@ -115,6 +115,8 @@ static int wait_for_start(pid_t child, int told) {
 
 static int live_detached(const struct up_config *config) {
     int ends[2];
+    // Whoever started us may wait for the end of what we inherited from him.
+    (void)close_range(STDERR_FILENO + 1, ~0U, 0);
     if (pipe2(ends, O_CLOEXEC) != 0)
         return command_fail("up", strerror(errno));
     pid_t child = fork();
