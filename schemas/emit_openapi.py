@@ -6,7 +6,8 @@ from model import BUILT_IN_ENUMS
 
 FORMATS = {"uuid": {"type": "string", "format": "uuid"}, "boolean": {"type": "boolean"},
            "timestamp": {"type": "string", "format": "date-time"},
-           "date": {"type": "string", "format": "date"}, "json": {}, "money_text": {"type": "string"}}
+           "date": {"type": "string", "format": "date"}, "json": {},
+           "money_text": {"type": "string"}}
 MONEY = {"value": {"type": "integer", "format": "int64", "minimum": -10**15, "maximum": 10**15,
                    "description": "Of the smallest unit; a credit when >= 0, else a debit."},
          "currency": {"type": "string", "enum": BUILT_IN_ENUMS["Currency"]}}
@@ -38,7 +39,8 @@ def one_value(schema, field, request):
         names = ("minimum", "maximum")
     else:
         names = ("minLength", "maxLength")
-    limits = {name: value for name, value in zip(names, (field.min, field.max)) if value is not None}
+    limits = {name: value for name, value in zip(names, (field.min, field.max))
+              if value is not None}
     if field.type == "integer":
         return {"type": "integer", "format": "int64", **limits}
     return dict(FORMATS[field.type]) if field.type in FORMATS else {"type": "string", **limits}

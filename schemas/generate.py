@@ -25,7 +25,8 @@ def messages_files(schema):
     openapi_h, openapi_c = emit_c.openapi_c(document)
     return {"status.h": emit_c.status_h(schema), "status.c": emit_c.status_c(schema),
             "messages.h": emit_c.messages_h(schema), "messages.c": emit_c.messages_c(schema),
-            "operations.h": emit_c.operations_h(schema), "operations.c": emit_c.operations_c(schema),
+            "operations.h": emit_c.operations_h(schema),
+            "operations.c": emit_c.operations_c(schema),
             "openapi.json": document, "openapi.h": openapi_h, "openapi.c": openapi_c}
 
 

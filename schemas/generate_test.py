@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What the generator makes of golden/ is golden/expected; what it refuses, it refuses in a sentence.
+"""What the generator makes of golden/ is golden/expected; what it refuses has its sentence.
 
 `generate_test.py --accept` writes golden/expected anew; read its diff before you commit it.
 """
@@ -135,8 +135,8 @@ class Refusals(unittest.TestCase):
                 (field, 'id = { type = "uuid" }\n', "id needs a number from 1 to 999."),
                 (field, "".join(f'f{i} = {{ number = {i}, type = "uuid" }}\n'
                                 for i in range(1, 67)), "has 66 fields; FIELDS_MAX is 64."),
-                ("name = { number = 1", "author = { number = 2, type = \"Author\" }\nname = { number"
-                 " = 1", "the type `Author` is unknown here, or contains itself"),
+                ("name = { number = 1", "author = { number = 2, type = \"Author\" }\nname = { "
+                 "number = 1", "the type `Author` is unknown here, or contains itself"),
                 ("name = {", 'text = { number = 2, type = "money_text", of = "name" }\nname = {',
                  "`of` must name a money field beside it."),
                 ("name = { number = 1, type = \"string\", max = 9 }",

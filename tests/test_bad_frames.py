@@ -44,7 +44,8 @@ def nobody_dies(system, user):
 def garbage(chance):
     yield from (b"", b"\x00", b"\xff" * 10, b"\xff" * 70000, bytes(70000), b"status", b"\n",
                 b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"status\nstatus\nmetrics\n" * 100,
-                bus.SIGNATURE, bus.SIGNATURE + b"\x03", bus.SIGNATURE + b"\x03\x00PLAIN" + bytes(47),
+                bus.SIGNATURE, bus.SIGNATURE + b"\x03",
+                bus.SIGNATURE + b"\x03\x00PLAIN" + bytes(47),
                 bus.SIGNATURE + b"\x03\x00CURVE" + bytes(47), b"\xff" + b"\xff" * 8 + b"\x7f",
                 bus.SIGNATURE + b"\x03\x00NULL" + bytes(48) + b"\x04\xff" + bytes(300),
                 bus.SIGNATURE + b"\x03\x00NULL" + bytes(48) + b"\x06" + b"\xff" * 8,
@@ -177,10 +178,12 @@ BOMBS = [
     b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff",
     b"\xdb\xff\xff\xff\xff", b"\xc9\xff\xff\xff\xff\x01", b"\xde\xff\xff", b"\xdc\xff\xff",
     b"\x91" * 50000, b"\x81\x01" * 25000, b"\x81\x01\xdd\xff\xff\xff\xff",
-    b"\x81\x02\xc6\x7f\xff\xff\xff", b"\x81\xdb\xff\xff\xff\xff", b"", b"\xc1", b"\x81", b"\x81\x01",
+    b"\x81\x02\xc6\x7f\xff\xff\xff", b"\x81\xdb\xff\xff\xff\xff", b"", b"\xc1", b"\x81",
+    b"\x81\x01",
     b"\x8f" + b"\x01\xc0" * 15, b"\x81\x01" + b"\xcf" + b"\xff" * 8, b"\x82\x01\xa1a\x01\xa1b",
     b"\xde\xff\xff" + b"\x01\xc0" * 20000, b"\x81\x01\xa5a\x00b\xff\xfe",
-    b"\x81\xd3\x80\x00\x00\x00\x00\x00\x00\x00\xc0", b"\x81\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00\x01"]
+    b"\x81\xd3\x80\x00\x00\x00\x00\x00\x00\x00\xc0",
+    b"\x81\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00\x01"]
 
 
 def test_msgpack_bombs_in_requests_are_answered_as_failures(system, user, doors):
@@ -212,7 +215,8 @@ def test_an_actor_that_lies_hurts_only_the_answers_it_gives(system, doors):
     """It serves all reads and answers each with damage; the edge still speaks HTTP."""
     client = system.user()
     chance = random.Random(5)
-    lies = [b"", b"\xc4", b"\xc4\x20" + bytes(32), b"\xc4\x20" + bytes(32) + b"\xc6\xff\xff\xff\xff",
+    lies = [b"", b"\xc4", b"\xc4\x20" + bytes(32),
+            b"\xc4\x20" + bytes(32) + b"\xc6\xff\xff\xff\xff",
             b"\xc4\x20" + b"\xff" * 32 + b"\xc6\x00\x00\x00\x02{}", b"\xff" * 200,
             b"\xc4\x20" + bytes(32) + b"\xc6\x00\x00\x00\x05\xdd\xff\xff\xff\xff"]
     peers = [Peer(path, timeout=0.2) for path in doors[0]]

@@ -209,11 +209,11 @@ static void test_texts(void) {
             for (uint32_t i = 0; i < length; i++) {
                 char c = text[i] = (i * 7 + shift) % 5 == 0 ? alphabet[(i + shift) % 13] : 'x';
                 if (c == '"' || c == '\\')
-                    at += sprintf(at, "\\%c", c);
+                    at += snprintf(at, 3, "\\%c", c);
                 else if (c == '\n' || c == '\t')
-                    at += sprintf(at, "\\%c", c == '\n' ? 'n' : 't');
+                    at += snprintf(at, 3, "\\%c", c == '\n' ? 'n' : 't');
                 else if (c == 1 || c == 0x1f)
-                    at += sprintf(at, "\\u%04x", (unsigned)c);
+                    at += snprintf(at, 7, "\\u%04x", (unsigned)c);
                 else
                     *at++ = c;
             }
