@@ -551,6 +551,7 @@ struct http_server *http_server_free(struct http_server *server) {
                 on_peer_event(&server->connections[i].watch, EPOLLHUP, 0);
         (void)MHD_run(server->daemon); // ends the abandoned: a suspended one must not be stopped
         loop_unwatch(server->loop, &server->watch);
+        loop_remove_drain(server->loop, &server->drain);
         MHD_stop_daemon(TAKE(server->daemon));
         loop_timer_clear(server->loop, &server->timer);
     }
