@@ -102,8 +102,9 @@ bool doors_open_metrics(struct supervisor *supervisor, char *ret_sentence, size_
         port_refuse(supervisor, "VALORIZE_METRICS_PORT", config->metrics_port, ret_sentence, size);
         return false;
     }
-    address_write(listener, supervisor->metrics);
-    (void)strcat(supervisor->metrics, "/metrics"); // has room: see ADDRESS_BYTES
+    char address[ADDRESS_BYTES];
+    address_write(listener, address);
+    (void)snprintf(supervisor->metrics, sizeof supervisor->metrics, "%s/metrics", address); // fits
     supervisor->metrics_port =
         metrics_port_new(supervisor->loop, &(struct metrics_port_options){
                                                .listener = listener,

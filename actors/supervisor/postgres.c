@@ -79,15 +79,15 @@ static bool programs_find(struct postgres *postgres, unsigned wanted) {
 
 // In an address, where a path may hold anything.
 static void url_write(struct postgres *postgres) {
-    int length =
-        snprintf(postgres->url, sizeof postgres->url, "postgresql://valorize@/valorize?host=");
-    char *at = postgres->url + length;
+    size_t size = sizeof postgres->url;
+    size_t at = (size_t)snprintf(postgres->url, size, "postgresql://valorize@/valorize?host=");
     for (const char *from = postgres->socket_folder; *from != '\0'; from++) {
         bool plain = (*from >= 'a' && *from <= 'z') || (*from >= 'A' && *from <= 'Z') ||
                      (*from >= '0' && *from <= '9') || strchr("/-._~", *from) != NULL;
-        at += sprintf(at, plain ? "%c" : "%%%02X", (unsigned char)*from);
+        at += (size_t)snprintf(postgres->url + at, size - at, plain ? "%c" : "%%%02X",
+                               (unsigned char)*from);
     }
-    memcpy(at, "&port=5432", sizeof "&port=5432");
+    (void)snprintf(postgres->url + at, size - at, "&port=5432"); // all of it fits, see below
 }
 
 static_assert(3 * SERVERS_PATH_BYTES + 64 < SERVERS_URL_BYTES,

@@ -46,7 +46,7 @@ struct supervisor {
     char brokers[BROKERS_MAX * SERVERS_PATH_BYTES];
     int listener; // of the edges; -1: none
     char http[ADDRESS_BYTES]; // "http://127.0.0.1:8080", or ""
-    char metrics[ADDRESS_BYTES];
+    char metrics[ADDRESS_BYTES + 16];
     struct metrics_port *metrics_port;
     struct admin *admin;
     struct child children[OWN_CHILDREN_MAX + STRAYS_MAX];
