@@ -10,7 +10,12 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { SETTINGS_MAX = 8, PARAMETER_BYTES = 1 << 20, OUTAGE_SAID_EVERY = 10 };
+enum {
+    SETTINGS_MAX = 8,
+    // Escaping at most doubles what a frame holds; each copy has its NUL and is aligned.
+    PARAMETER_BYTES = 2 * FRAME_BYTES_MAX + PARAMETERS_MAX * 32,
+    OUTAGE_SAID_EVERY = 10,
+};
 
 enum database_state {
     DATABASE_DOWN, // waits for the next attempt
@@ -291,6 +296,8 @@ static bool database_send_settings(struct database *database) {
                              " set_config('lock_timeout', $2, false),"
                              " set_config('statement_timeout', $3, false),"
                              " set_config('plan_cache_mode', $4, false),"
+                             " set_config('enable_seqscan',"
+                             "            CASE $4 WHEN 'auto' THEN 'on' ELSE 'off' END, false),"
                              " set_config('TimeZone', 'UTC', false),"
                              " set_config('DateStyle', 'ISO, YMD', false),"
                              " set_config('bytea_output', 'hex', false),"

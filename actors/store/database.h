@@ -25,7 +25,8 @@ struct database_options {
     const char *url; // libpq's URL or key=value form
     const char *name; // application_name
     const char *role; // SET ROLE at connect; NULL: none
-    bool generic_plans; // of readers: one plan a statement, whatever its parameters
+    bool generic_plans; // one plan a statement, whatever its parameters, and always by an index:
+                        // a plan made while a table was empty would scan it when it is full
     uint32_t lock_timeout_ms; // 0: none
     uint32_t statement_timeout_ms; // 0: none
     const struct statement *const *statements; // prepared at each connect; outlive the connection
