@@ -226,7 +226,7 @@ static void database_drop(struct database *database, const char *sentence, uint6
     bool was_up = database->state == DATABASE_UP;
     database_unwatch(database);
     char text[512];
-    snprintf(text, sizeof text, "%s", sentence);
+    snprintf(text, sizeof text, "%s", *sentence == '\0' ? "given up from this side" : sentence);
     text[strcspn(text, "\n")] = '\0';
     PQfinish(database->connection);
     database->connection = NULL;
