@@ -23,11 +23,12 @@ def lines(*parts):
 def status_h(schema):
     names = [f"    STATUS_{name.upper()} = {table['number']},"
              for name, table in schema.statuses.items()]
-    return lines(BANNER + "#pragma once", '#include "text.h"', "", "enum status {", *names, "};", "",
+    return lines(BANNER + "#pragma once", '#include "text.h"', "", "enum status {", *names, "};",
+                 "",
                  "// Whether this build knows the number.",
                  "bool status_known(uint16_t number);",
-                 "// \"not_found\"; status_find is its reverse. A number that is not known reads as "
-                 "internal.",
+                 "// \"not_found\"; status_find is its reverse. A number that is not known reads "
+                 "as internal.",
                  "const char *status_name(enum status status);",
                  "bool status_find(struct text name, enum status *ret_status);",
                  "int status_http(enum status status);",
@@ -121,7 +122,8 @@ def messages_h(schema):
 def field_row(message, field, first):
     low, high = field.min, field.max
     if field.type == "integer":
-        low, high = low if low is not None else "INT64_MIN", high if high is not None else "INT64_MAX"
+        low = low if low is not None else "INT64_MIN"
+        high = high if high is not None else "INT64_MAX"
         low = "INT64_MIN" if low == -2**63 else low
     path = re.sub(r"\[(\w+)\]", r".\1", field.key)
     default = field.default
@@ -206,30 +208,36 @@ def openapi_c(document):
     rows = [f"    {quoted(line)}" for line in document.splitlines(keepends=True)]
     header = lines(BANNER + "#pragma once", "#include <stdint.h>", "",
                    "// The document served at GET /api/openapi.json.",
-                   "extern const char openapi_json[];", "extern const uint32_t openapi_json_length;")
-    source = lines(BANNER + '#include "openapi.h"', "", "const char openapi_json[] =", *rows, "    ;",
+                   "extern const char openapi_json[];",
+                   "extern const uint32_t openapi_json_length;")
+    source = lines(BANNER + '#include "openapi.h"', "", "const char openapi_json[] =", *rows,
+                   "    ;",
                    "const uint32_t openapi_json_length = sizeof(openapi_json) - 1;")
     return header, source
 
 
 def shapes_h(operations, statements):
-    parts = [BANNER + "#pragma once", "// The shapes of each use case's .sql file, in its order."]
+    parts = [BANNER + "#pragma once", '#include "handler.h"', "",
+             "// The shapes of each use case's .sql file, in its order; functions of those in C."]
     for o in operations:
         members = ", ".join(s.name.upper() for s in statements[o.name])
         parts += [f"enum {o.name}_shape {{ {members} }};"]
+        if o.parameters is None:
+            parts += [f"bind_function {o.name}_bind;", f"reply_function {o.name}_reply;"]
     return lines(*parts)
 
 
-def handlers_c(schema, operations, statements):
-    parts = [BANNER + '#include "handler.h"', '#include "messages.h"', ""]
+def handlers_c(schema, process, operations, statements):
+    parts = [BANNER + '#include "messages.h"', f'#include "sql_{process}.h"', ""]
     place = {o.name: i for i, o in enumerate(schema.operations)}
     for o in operations:
         parts += [f"static const struct statement {o.name}_statements[] = {{"]
         for s in statements[o.name]:
             sql = "\n     ".join(quoted(line + "\n") for line in s.sql.splitlines())
             parts += [f"    {{{quoted(s.name)},", f"     {sql},", f"     {s.parameters}}},"]
-        parts += ["};"] + (generic_functions(o, place[o.name], len(statements[o.name])) if o.parameters is not None else
-                           [f"bind_function {o.name}_bind;", f"reply_function {o.name}_reply;"]) + [""]
+        parts += ["};", ""]
+        if o.parameters is not None:
+            parts += generic_functions(o, place[o.name], len(statements[o.name]))
     parts += ["const struct handler handlers[] = {"]
     parts += [f"    {{&operations[{place[o.name]}], {o.name}_statements, {len(statements[o.name])}, "
               f"{o.name}_bind, {o.name}_reply}}," for o in operations] or ["    {0},"]
@@ -237,11 +245,10 @@ def handlers_c(schema, operations, statements):
 
 
 def generic_functions(o, place, shapes):
-    position = {f.name: i for i, f in enumerate(o.request.fields)}
+    position = {f.name: i for i, f in enumerate(o.request.fields)} | {"new_id": "BINDING_NEW_ID"}
     fields = ", ".join(str(position[name]) for name in o.parameters) or "0"
     bind, reply = f"static enum status {o.name}_bind(", f"static enum status {o.name}_reply("
-    return [f"""
-{bind}const void *request, struct binding *binding,
+    return [f"""{bind}const void *request, struct binding *binding,
 {' ' * len(bind)}struct failure *failure) {{
     static const uint16_t fields[] = {{{fields}}};
     (void)failure; // the fields were checked at the edge
@@ -253,6 +260,6 @@ def generic_functions(o, place, shapes):
 {' ' * len(reply)}struct page *ret_page, struct failure *failure) {{
     (void)request;
     (void)ret_page;
-    (void)failure;
-    return binding_rows(&operations[{place}], result);
-}}"""]
+    return binding_rows(&operations[{place}], result, failure);
+}}
+"""]

@@ -43,7 +43,7 @@ def process_files(schema, root, process):
     if schema.errors:
         return {}
     return {f"sql_{process}.h": emit_c.shapes_h(operations, by_name),
-            f"handlers_{process}.c": emit_c.handlers_c(schema, operations, by_name)}
+            f"handlers_{process}.c": emit_c.handlers_c(schema, process, operations, by_name)}
 
 
 def sources_file(schema, root, process):

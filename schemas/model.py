@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The schema as the emitters see it: reads schemas/*.toml, refuses what is wrong with a sentence."""
+"""The schema as the emitters see it: reads schemas/*.toml, says in a sentence what is wrong."""
 import re
 import tomllib
 from dataclasses import dataclass, field as item
@@ -273,12 +273,13 @@ class Reader:
         moneys = {f.name: f.column for f in message.fields if f.type == "money"}
         for field in message.fields:
             if field.type == "money_text" and field.of not in moneys:
-                self.fail(f"{message.where}.{field.name}", "`of` must name a money field beside it.")
+                self.fail(f"{message.where}.{field.name}",
+                          "`of` must name a money field beside it.")
             elif field.type == "money_text":
                 field.column = moneys[field.of]
             if field.nested and field.nullable and field.nested.fields[0].nullable:
                 self.fail(f"{message.where}.{field.name}",
-                          "is null where its first column is NULL, so that field cannot be nullable.")
+                          "is null where its first column is NULL, so that cannot be nullable.")
         if column > self.limits["COLUMNS_MAX"]:
             self.fail(message.where, f"has {column} columns; COLUMNS_MAX is "
                                      f"{self.limits['COLUMNS_MAX']}.")
@@ -307,6 +308,8 @@ class Reader:
             self.fail(where, "`lane` must be interactive, command, task or bulk.")
         known = {f.name: f for f in request.fields}
         for parameter in operation.parameters or []:
+            if parameter == "new_id":  # made by the runtime
+                continue
             if parameter not in known:
                 self.fail(where, f"`parameters` names {parameter}, which is no request field.")
             elif known[parameter].list and known[parameter].type != "uuid":
@@ -319,10 +322,12 @@ class Reader:
         reply = operation.table.get("reply")
         if reply is None:
             return
-        operation.form, name = ("one", reply) if isinstance(reply, str) else next(iter(reply.items()))
+        operation.form, name = (("one", reply) if isinstance(reply, str)
+                                else next(iter(reply.items())))
         operation.reply = self.read_type(name, [])
         if operation.form not in ("one", "list", "page") or not operation.reply:
-            self.fail(where, f"`reply` must be a type, {{ list = .. }} or {{ page = .. }}: {reply}.")
+            self.fail(where,
+                      f"`reply` must be a type, {{ list = .. }} or {{ page = .. }}: {reply}.")
 
     def read_route(self, where, operation):
         if "route" in operation.table:

@@ -245,6 +245,7 @@ static struct database *stream_connect(struct stream *stream, char *ret_sentence
                             .url = options->url,
                             .name = options->name,
                             .role = "valorize_command",
+                            .generic_plans = true,
                             .lock_timeout_ms = LOCK_TIMEOUT_MS,
                             .statement_timeout_ms = options->statement_timeout_ms,
                             .statements = stream->statements,

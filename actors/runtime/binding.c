@@ -194,25 +194,69 @@ static void bind_field(struct bound *bound, struct binding *binding, const struc
     UNREACHABLE(); // of replies only
 }
 
+static void bind_new_id(struct bound *bound, struct binding *binding) {
+    const struct caller *caller = binding->caller;
+    binding_uuid(bound, binding, uuid_make(caller->now_us, caller->random));
+}
+
 enum status binding_fields(const struct message *message, const void *request,
                            const uint16_t *fields, uint32_t count, struct binding *binding,
                            uint32_t shape_count) {
     for (uint32_t shape = 0; shape < shape_count; shape++) {
         struct bound *bound = binding_statement(binding, shape);
         bound->when = shape == 0 ? BOUND_ALWAYS : BOUND_IF_EMPTY;
-        for (uint32_t i = 0; i < count; i++)
-            bind_field(bound, binding, &message->fields[fields[i]], request);
+        for (uint32_t i = 0; i < count; i++) {
+            if (fields[i] == BINDING_NEW_ID)
+                bind_new_id(bound, binding);
+            else
+                bind_field(bound, binding, &message->fields[fields[i]], request);
+        }
     }
     return binding->arena->overflow ? STATUS_TOO_LARGE : STATUS_OK;
 }
 
-enum status binding_rows(const struct operation *operation, const struct result *result) {
-    if (operation->kind == OPERATION_COMMAND && !text_equal(result->outcome, TEXT("ok"))) {
-        enum status status;
-        bool failed = status_find(result->outcome, &status) && status_message(status) != NULL;
-        return failed ? status : STATUS_INTERNAL;
+// "account_id The selected account id is invalid.\n..." False: it is not of that form.
+static bool refuse_fields(struct text outcome, struct failure *failure) {
+    const char *at = outcome.bytes, *end = outcome.bytes + outcome.length;
+    while (at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        const char *line_end = newline == NULL ? end : newline;
+        const char *space = memchr(at, ' ', (size_t)(line_end - at));
+        if (space == NULL)
+            return false;
+        failure_add(failure, (struct text){at, (uint32_t)(space - at)},
+                    (struct text){space + 1, (uint32_t)(line_end - space - 1)});
+        at = newline == NULL ? end : newline + 1;
     }
+    return failure->error_count > 0;
+}
+
+static enum status refuse(struct text outcome, struct failure *failure) {
+    enum status status;
+    if (status_find(outcome, &status))
+        return status_message(status) != NULL ? status : STATUS_INTERNAL;
+    return refuse_fields(outcome, failure) ? STATUS_INVALID : STATUS_INTERNAL;
+}
+
+enum status binding_rows(const struct operation *operation, const struct result *result,
+                         struct failure *failure) {
+    if (operation->kind == OPERATION_COMMAND && !text_equal(result->outcome, TEXT("ok")))
+        return refuse(result->outcome, failure);
     if (operation->form == REPLY_ONE && result->rows[0].count == 0)
         return result->rows[1].count > 0 ? STATUS_FORBIDDEN : STATUS_NOT_FOUND;
     return STATUS_OK;
+}
+
+int64_t binding_offset(int64_t number, int64_t per_page) {
+    return (number - 1) * per_page;
+}
+
+enum status binding_page(const struct result *result, int64_t number, int64_t per_page,
+                         struct page *ret_page) {
+    const struct rows *total = &result->rows[1];
+    ret_page->number = number;
+    ret_page->per_page = per_page;
+    bool is_known = total->count == 1 && total->columns == 1 &&
+                    integer_parse(total->cells[0], &ret_page->total);
+    return is_known ? STATUS_OK : STATUS_INTERNAL;
 }

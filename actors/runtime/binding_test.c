@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "expect.h"
+#include "format.h"
 #include "golden/expected/messages.h"
 #include "golden/expected/operations.h"
 #include "handler.h"
 
 static struct arena arena;
 static struct binding binding;
-static const struct caller caller = {
-    .tenant = {{9}}, .key = {1, 2}, .fingerprint = {3, 4}, .internal = true};
+static const struct caller caller = {.tenant = {{9}},
+                                     .now_us = 1795438800000000,
+                                     .random = {7, 8},
+                                     .key = {1, 2},
+                                     .fingerprint = {3, 4},
+                                     .internal = true};
 
 static const struct statement statements[] = {{"first", "", 2}, {"second", "", 2}};
 
@@ -106,9 +111,12 @@ static void test_fields_bind_by_the_schema(void) {
     EXPECT(bound->values[11].bytes == NULL);
 }
 
+static struct failure failure;
+
 static enum status rows_of(uint16_t number, struct text outcome, uint32_t own, uint32_t foreign) {
     const struct result result = {outcome, {{own, 1, NULL}, {foreign, 0, NULL}}};
-    return binding_rows(operation_find(number), &result);
+    failure_reset(&failure);
+    return binding_rows(operation_find(number), &result, &failure);
 }
 
 static void test_rows_become_a_status(void) {
@@ -120,6 +128,42 @@ static void test_rows_become_a_status(void) {
     EXPECT_INTEGER(rows_of(OPERATION_DELETE_BOOK, TEXT("not_found"), 0, 0), STATUS_NOT_FOUND);
     EXPECT_INTEGER(rows_of(OPERATION_DELETE_BOOK, TEXT("created"), 0, 0), STATUS_INTERNAL);
     EXPECT_INTEGER(rows_of(OPERATION_DELETE_BOOK, TEXT("strange"), 0, 0), STATUS_INTERNAL);
+}
+
+static void test_an_outcome_tells_what_is_wrong_with_fields(void) {
+    EXPECT_INTEGER(rows_of(OPERATION_DELETE_BOOK, TEXT("id It stays.\na.b No."), 0, 0),
+                   STATUS_INVALID);
+    EXPECT_INTEGER(failure.error_count, 2);
+    EXPECT_TEXT(failure.errors[0].path, "id");
+    EXPECT_TEXT(failure.errors[0].message, "It stays.");
+    EXPECT_TEXT(failure.errors[1].path, "a.b");
+    EXPECT_TEXT(failure.errors[1].message, "No.");
+    EXPECT_INTEGER(rows_of(OPERATION_DELETE_BOOK, TEXT("id It stays.\nstrange"), 0, 0),
+                   STATUS_INTERNAL);
+    EXPECT_INTEGER(rows_of(OPERATION_DELETE_BOOK, TEXT(""), 0, 0), STATUS_INTERNAL);
+}
+
+static void test_a_new_id_is_of_now_and_of_chance(void) {
+    static const uint16_t fields[] = {0, BINDING_NEW_ID};
+    const struct show_book_request request = {{{1}}};
+    const struct uuid wanted = uuid_make(caller.now_us, caller.random);
+    start(OPERATION_SHOW_BOOK, statements);
+    EXPECT_INTEGER(binding_fields(&show_book_request_message, &request, fields, 2, &binding, 1),
+                   STATUS_OK);
+    expect_bytes(&binding.bound[0], 2, &wanted, sizeof wanted);
+}
+
+static void test_a_page_has_its_total_from_the_second_statement(void) {
+    const struct text total = TEXT("4711");
+    struct result result = {.rows = {{0}, {1, 1, &total}}};
+    struct page page;
+    EXPECT_INTEGER(binding_page(&result, 3, 15, &page), STATUS_OK);
+    EXPECT_INTEGER(page.number, 3);
+    EXPECT_INTEGER(page.per_page, 15);
+    EXPECT_INTEGER(page.total, 4711);
+    EXPECT_INTEGER(binding_offset(3, 15), 30);
+    result.rows[1].count = 0;
+    EXPECT_INTEGER(binding_page(&result, 3, 15, &page), STATUS_INTERNAL);
 }
 
 static void test_a_full_arena_is_told(void) {
@@ -141,6 +185,11 @@ int main(void) {
         {"each kind of parameter has PostgreSQL's form", test_each_kind_of_parameter},
         {"fields are bound by the schema", test_fields_bind_by_the_schema},
         {"rows and outcomes become a status", test_rows_become_a_status},
+        {"an outcome tells what is wrong with fields",
+         test_an_outcome_tells_what_is_wrong_with_fields},
+        {"a new id is of now and of chance", test_a_new_id_is_of_now_and_of_chance},
+        {"a page has its total from the second statement",
+         test_a_page_has_its_total_from_the_second_statement},
         {"a full arena is told", test_a_full_arena_is_told},
     };
     arena_init(&arena, 1 << 14);

@@ -50,8 +50,9 @@ struct binding {
 };
 
 // What the statements returned. Queries: rows[i] belongs to bound[i]. Commands: one statement
-// whose outcome is `outcome` ("ok" or a word of the use case) and whose rows[0] has at most one
-// row, the reply's cells.
+// whose outcome is `outcome` and whose rows[0] has at most one row, the reply's cells. An outcome is
+// "ok", or the name of a failure's status, or what is wrong with the request's fields, a line each:
+// the field's path, a space, the sentence.
 struct result {
     struct text outcome;
     struct rows rows[BOUND_STATEMENTS_MAX];
@@ -104,11 +105,20 @@ void binding_contains(struct bound *bound, struct binding *binding, struct text 
 
 // What an operation with `parameters = [...]` has for bind and reply. Bind: its first shape with
 // these fields of the request (places in message->fields; a money is two parameters, value and
-// currency; an absent field is NULL); a second shape, if there is one, with the same parameters,
-// only if the first has no row. Reply: an outcome other than "ok" is the status of that name of
-// failures.toml, else STATUS_INTERNAL; REPLY_ONE without a row is STATUS_FORBIDDEN where the
-// second shape found one (the row is another tenant's), else STATUS_NOT_FOUND.
+// currency; an absent field is NULL; BINDING_NEW_ID is a fresh UUIDv7); a second shape, if there is
+// one, with the same parameters, only if the first has no row. Reply: an outcome other than "ok"
+// fails as it says (STATUS_INTERNAL when it is of no such form); REPLY_ONE without a row is
+// STATUS_FORBIDDEN where the second shape found one (the row is another tenant's), else
+// STATUS_NOT_FOUND.
+enum { BINDING_NEW_ID = 0xFFFF };
 enum status binding_fields(const struct message *message, const void *request,
                            const uint16_t *fields, uint32_t count, struct binding *binding,
                            uint32_t shape_count);
-enum status binding_rows(const struct operation *operation, const struct result *result);
+enum status binding_rows(const struct operation *operation, const struct result *result,
+                         struct failure *failure);
+
+// What a REPLY_PAGE has in common. The offset of its first row; and the reply of an operation whose
+// second statement's one cell is the total.
+int64_t binding_offset(int64_t number, int64_t per_page);
+enum status binding_page(const struct result *result, int64_t number, int64_t per_page,
+                         struct page *ret_page);

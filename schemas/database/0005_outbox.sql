@@ -2,7 +2,7 @@
 -- What happened, for the bridge: written in the transaction of its cause, taken by shard in the
 -- order of versions.
 CREATE TABLE outbox (
-    shard smallint NOT NULL CHECK (shard BETWEEN 0 AND 63), -- of the tenant, see outbox_shard
+    shard smallint NOT NULL, -- of the tenant, see outbox_shard
     version bigint NOT NULL,
     id bigint GENERATED ALWAYS AS IDENTITY,
     tenant_id uuid NOT NULL,

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- $1 tenant, $2 account. Index: primary keys.
+-- $1 tenant, $2 account. Index: accounts_pkey.
 -- block own
 SELECT accounts.id, accounts.name, accounts.number, accounts.balance, accounts.currency,
     accounts.currency, accounts.type, banks.id, banks.code, banks.name

@@ -1,3 +1,3 @@
 -- SPDX-License-Identifier: Apache-2.0
--- All banks by code. Index: none; the table is forty rows.
+-- All banks. Index: banks_code_key.
 SELECT id, code, name FROM banks ORDER BY code

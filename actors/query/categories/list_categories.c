@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "handler.h"
 #include "messages.h"
+#include "sql_query.h"
 
-enum status list_categories_bind(const void *message, struct binding *binding,
+enum status list_categories_bind(const void *fields, struct binding *binding,
                                  struct failure *failure) {
-    const struct list_categories_request *request = message;
-    (void)failure;
-    struct bound *bound = binding_statement(binding, 0);
+    const struct list_categories_request *request = fields;
+    (void)failure; // the fields were checked at the edge
+    struct bound *bound = binding_statement(binding, LIST_CATEGORIES);
     if (request->has_search)
         binding_contains(bound, binding, request->search);
     else
@@ -18,11 +18,11 @@ enum status list_categories_bind(const void *message, struct binding *binding,
     return STATUS_OK;
 }
 
-enum status list_categories_reply(const void *message, const struct result *result,
+enum status list_categories_reply(const void *fields, const struct result *result,
                                   struct page *ret_page, struct failure *failure) {
-    (void)message;
+    (void)fields;
     (void)result;
     (void)ret_page;
     (void)failure;
-    return STATUS_OK;
+    return STATUS_OK; // a list has no failure of its own
 }

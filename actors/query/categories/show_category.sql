@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- $1 tenant, $2 category. Index: the primary key.
+-- $1 tenant, $2 category. Index: categories_pkey.
 -- block own
 SELECT id, name, description, color, is_default FROM categories WHERE id = $2 AND tenant_id = $1
 -- block foreign

@@ -1,53 +1,55 @@
 // Generated from schemas/ by generate.py. Edit the .toml or .sql, not this.
-#include "handler.h"
 #include "messages.h"
+#include "sql_command.h"
 
 static const struct statement create_book_statements[] = {
     {"create_book",
      "WITH replay AS MATERIALIZED (\n"
      "SELECT fingerprint, version, reply FROM idempotency\n"
-     "WHERE tenant_id = $1 AND operation = 3 AND key = $2\n"
+     "WHERE key = $2 AND tenant_id = $1 AND operation = 3\n"
+     "    AND slot >= CASE WHEN $4 THEN 3 ELSE 0 END AND slot < CASE WHEN $4 THEN 6 ELSE 3 END\n"
      "),\n"
      "fresh AS MATERIALIZED (SELECT $1::uuid AS tenant_id WHERE NOT EXISTS (SELECT FROM replay)),\n"
      "result AS (\n"
      "    SELECT 'ok' AS outcome, 1::bigint AS version, ARRAY[$5::text] AS reply FROM fresh\n"
      "),\n"
      "recorded AS (\n"
-     "INSERT INTO idempotency (tenant_id, operation, key, fingerprint, internal, version, reply)\n"
-     "SELECT $1, 3, $2, $3, $4, version, reply FROM result WHERE outcome = 'ok'\n"
+     "INSERT INTO idempotency (slot, tenant_id, operation, key, fingerprint, version, reply)\n"
+     "SELECT idempotency_slot($4), $1, 3, $2, $3, version, reply\n"
+     "FROM result WHERE outcome = 'ok'\n"
      ")\n"
      "SELECT outcome, false AS replayed, version, reply FROM result\n"
      "UNION ALL\n"
      "SELECT CASE WHEN fingerprint = $3 THEN 'ok' ELSE 'key_reused' END, true, version, reply FROM replay\n",
      5},
 };
-bind_function create_book_bind;
-reply_function create_book_reply;
 
 static const struct statement delete_book_statements[] = {
     {"delete_book",
      "WITH replay AS MATERIALIZED (\n"
      "SELECT fingerprint, version, reply FROM idempotency\n"
-     "WHERE tenant_id = $1 AND operation = 5 AND key = $2\n"
+     "WHERE key = $2 AND tenant_id = $1 AND operation = 5\n"
+     "    AND slot >= CASE WHEN $4 THEN 3 ELSE 0 END AND slot < CASE WHEN $4 THEN 6 ELSE 3 END\n"
      "),\n"
      "fresh AS MATERIALIZED (SELECT $1::uuid AS tenant_id WHERE NOT EXISTS (SELECT FROM replay)),\n"
      "result AS (SELECT 'not_found' AS outcome, 1::bigint AS version, ARRAY[]::text[] AS reply\n"
-     "           FROM fresh WHERE $5::uuid IS NOT NULL),\n"
+     "           FROM fresh WHERE $5::uuid <> $6::uuid),\n"
      "recorded AS (\n"
-     "INSERT INTO idempotency (tenant_id, operation, key, fingerprint, internal, version, reply)\n"
-     "SELECT $1, 5, $2, $3, $4, version, reply FROM result WHERE outcome = 'ok'\n"
+     "INSERT INTO idempotency (slot, tenant_id, operation, key, fingerprint, version, reply)\n"
+     "SELECT idempotency_slot($4), $1, 5, $2, $3, version, reply\n"
+     "FROM result WHERE outcome = 'ok'\n"
      ")\n"
      "SELECT outcome, false AS replayed, version, reply FROM result\n"
      "UNION ALL\n"
      "SELECT CASE WHEN fingerprint = $3 THEN 'ok' ELSE 'key_reused' END, true, version, reply FROM replay\n",
-     5},
+     6},
 };
 
 static enum status delete_book_bind(const void *request, struct binding *binding,
                                     struct failure *failure) {
-    static const uint16_t fields[] = {0};
+    static const uint16_t fields[] = {0, BINDING_NEW_ID};
     (void)failure; // the fields were checked at the edge
-    return binding_fields(&delete_book_request_message, request, fields, 1,
+    return binding_fields(&delete_book_request_message, request, fields, 2,
                           binding, 1);
 }
 
@@ -55,8 +57,7 @@ static enum status delete_book_reply(const void *request, const struct result *r
                                      struct page *ret_page, struct failure *failure) {
     (void)request;
     (void)ret_page;
-    (void)failure;
-    return binding_rows(&operations[3], result);
+    return binding_rows(&operations[3], result, failure);
 }
 
 const struct handler handlers[] = {

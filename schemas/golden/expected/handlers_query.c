@@ -1,6 +1,6 @@
 // Generated from schemas/ by generate.py. Edit the .toml or .sql, not this.
-#include "handler.h"
 #include "messages.h"
+#include "sql_query.h"
 
 static const struct statement list_books_statements[] = {
     {"list_books_all",
@@ -16,8 +16,6 @@ static const struct statement list_books_statements[] = {
      "ORDER BY printed DESC LIMIT $2\n",
      3},
 };
-bind_function list_books_bind;
-reply_function list_books_reply;
 
 static const struct statement show_book_statements[] = {
     {"show_book_own",
@@ -40,8 +38,7 @@ static enum status show_book_reply(const void *request, const struct result *res
                                    struct page *ret_page, struct failure *failure) {
     (void)request;
     (void)ret_page;
-    (void)failure;
-    return binding_rows(&operations[1], result);
+    return binding_rows(&operations[1], result, failure);
 }
 
 static const struct statement find_session_statements[] = {
@@ -62,8 +59,7 @@ static enum status find_session_reply(const void *request, const struct result *
                                       struct page *ret_page, struct failure *failure) {
     (void)request;
     (void)ret_page;
-    (void)failure;
-    return binding_rows(&operations[4], result);
+    return binding_rows(&operations[4], result, failure);
 }
 
 const struct handler handlers[] = {
