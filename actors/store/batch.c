@@ -117,7 +117,8 @@ void batch_add(struct batch *batch, uint16_t command, const struct batch_command
     ASSERT(command < COMMANDS_IN_HAND_MAX && !batch->places[command].in_hand);
     struct place *place = &batch->places[command];
     *place = (struct place){.about = *about, .in_hand = true};
-    for (uint16_t i = batch->first; i != NONE && !about->solitary; i = batch->places[i].next)
+    bool may_be_parked = batch->parked_count > 0 && !about->solitary;
+    for (uint16_t i = batch->first; i != NONE && may_be_parked; i = batch->places[i].next)
         place->parked |=
             batch->places[i].parked && uuid_equal(batch->places[i].about.tenant, about->tenant);
     batch->parked_count += place->parked;
@@ -328,7 +329,8 @@ void batch_failed(struct batch *batch, enum batch_failure failure, uint32_t posi
         group_end(batch, STATUS_LOST, verdicts);
     else if (failure == BATCH_UNSENT || trouble == TROUBLE_SERVER)
         group_end(batch, STATUS_UNAVAILABLE, verdicts);
-    else if (failure == BATCH_FAILED_LOCK && trouble == TROUBLE_LOCKED)
+    else if (failure == BATCH_FAILED_LOCK && trouble == TROUBLE_LOCKED &&
+             batch->group.tenant_count > 0)
         group_park(batch, now_us);
     else if (failure == BATCH_FAILED_LOCK)
         group_end(batch, STATUS_UNAVAILABLE, verdicts);

@@ -11,7 +11,8 @@
 //   BULKHEAD_MS.
 // - The sync fails, and nobody knows the culprit: the group is halved.
 // - The lock is not had in LOCK_TIMEOUT_MS: the group's tenants are parked, a probe (SKIP LOCKED)
-//   asks which are free, those go on, the others are asked again every BATCH_PROBE_MS.
+//   asks which are free, those go on, the others are asked again every BATCH_PROBE_MS. A solitary
+//   command, whose lock only a repeat of it can hold, ends.
 // - The server fails, or the connection: the group ends, the commands behind it stay.
 #pragma once
 #include "limits.h"
@@ -23,7 +24,7 @@ struct batch; // all commands in hand of one connection
 
 struct batch_command {
     struct uuid tenant;
-    bool solitary; // has no tenant: a transaction of its own, without lock
+    bool solitary; // has no tenant: a transaction of its own
     uint32_t bytes; // of its parameters
     uint64_t deadline_us; // afterwards it is not begun any more
 };

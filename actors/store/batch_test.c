@@ -186,6 +186,23 @@ static void test_a_locked_tenant_is_probed_for_while_others_go_on(void) {
     batch = batch_free(batch);
 }
 
+// Whoever has its lock does the same command: to try again would only hold up all others.
+static void test_a_locked_command_without_tenant_ends(void) {
+    struct batch *batch = batch_new();
+    struct batch_verdicts verdicts = {0};
+    struct batch_command solitary = {.solitary = true, .deadline_us = 1000000000};
+    batch_add(batch, 0, &solitary);
+    add(batch, 1, 1);
+    EXPECT_NEXT(batch, 0, "0");
+    batch_failed(batch, BATCH_FAILED_LOCK, 0, TROUBLE_LOCKED, 5, &verdicts);
+    EXPECT_INTEGER(verdicts.count, 1);
+    EXPECT_INTEGER(verdicts.verdicts[0].command, 0);
+    EXPECT_INTEGER(verdicts.verdicts[0].status, STATUS_UNAVAILABLE);
+    EXPECT_INTEGER(batch_next_us(batch), 0);
+    EXPECT_NEXT(batch, 6, "1");
+    batch = batch_free(batch);
+}
+
 static void test_the_end_of_a_connection_ends_its_group_only(void) {
     struct batch *batch = batch_new();
     struct batch_verdicts verdicts = {0};
@@ -236,6 +253,7 @@ struct model_command {
     uint32_t number; // in the order of adding
     uint8_t tenant;
     bool fails, breaks_sync;
+    bool solitary;
     bool ended, committed;
 };
 
@@ -264,10 +282,15 @@ static void model_add(struct model *model) {
     *about = (struct model_command){.number = model->added,
                                     .tenant = (uint8_t)chance(model, MODEL_TENANTS),
                                     .fails = chance(model, 12) == 0,
-                                    .breaks_sync = chance(model, 20) == 0};
+                                    .breaks_sync = chance(model, 20) == 0,
+                                    .solitary = chance(model, 10) == 0};
     model->used[command] = true;
     model->at[command] = model->added++;
-    add(model->batch, command, about->tenant);
+    batch_add(model->batch, command,
+              &(struct batch_command){.tenant = tenant_of(about->tenant),
+                                      .solitary = about->solitary,
+                                      .bytes = chance(model, BATCH_BYTES_MAX / 4),
+                                      .deadline_us = UINT64_MAX});
 }
 
 static struct model_command *model_of(struct model *model, uint16_t command) {
@@ -282,18 +305,38 @@ static void model_end(struct model *model, uint16_t command, bool committed) {
     about->committed = committed;
     model->used[command] = false;
     // A tenant's commands take effect in the order in which they came.
-    EXPECT(!committed || model->tried[about->tenant] <= about->number);
-    if (committed)
+    bool ordered = committed && !about->solitary;
+    EXPECT(!ordered || model->tried[about->tenant] <= about->number);
+    if (ordered)
         model->tried[about->tenant] = about->number;
+}
+
+// Members by tenant and age, every tenant to be locked once, a solitary one alone.
+static void model_check_group(struct model *model, const struct batch_group *group) {
+    uint32_t tenants = 0;
+    for (uint32_t i = 0; i < group->count; i++) {
+        const struct model_command *about = model_of(model, group->members[i]);
+        const struct model_command *before = i == 0 ? NULL : model_of(model, group->members[i - 1]);
+        EXPECT(!about->solitary || (group->count == 1 && group->tenant_count == 0));
+        EXPECT(before == NULL || before->tenant < about->tenant ||
+               (before->tenant == about->tenant && before->number < about->number));
+        if (about->solitary || (before != NULL && before->tenant == about->tenant))
+            continue;
+        EXPECT(uuid_equal(group->tenants[tenants], tenant_of(about->tenant)));
+        tenants++;
+    }
+    EXPECT_INTEGER(group->tenant_count, tenants);
 }
 
 static void model_run(struct model *model, const struct batch_group *group, uint64_t now_us) {
     struct batch_verdicts verdicts = {0};
+    model_check_group(model, group);
     bool locked = false, breaks = false;
     uint32_t culprit = group->count;
     for (uint32_t i = 0; i < group->count; i++) {
         const struct model_command *about = model_of(model, group->members[i]);
-        locked |= model->locked_until_us[about->tenant] > now_us;
+        locked |= about->solitary ? chance(model, 8) == 0
+                                  : model->locked_until_us[about->tenant] > now_us;
         breaks |= about->breaks_sync;
         if (about->fails && culprit == group->count)
             culprit = i;
@@ -372,6 +415,7 @@ int main(void) {
         {"a failed sync is halved until the culprit is alone", test_a_failed_sync_is_halved},
         {"a locked tenant is probed for while the others go on",
          test_a_locked_tenant_is_probed_for_while_others_go_on},
+        {"a command without tenant that is locked ends", test_a_locked_command_without_tenant_ends},
         {"the end of a connection ends the group under way only",
          test_the_end_of_a_connection_ends_its_group_only},
         {"what waited too long is not begun", test_what_waited_too_long_is_not_begun},
