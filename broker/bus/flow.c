@@ -174,7 +174,9 @@ void flow_reschedule(struct flow_table *table, struct flow *flow, uint32_t sched
     table->schedules[schedule].queued[flow->lane] += flow->queued;
     flow_forget_empty(table, flow);
     flow->schedule = (uint16_t)schedule;
-    flow_list(table, flow, list == FLOW_CAPPED ? FLOW_OLD : list);
+    // An empty one that waited for its turn has none to wait for where nobody knows it.
+    if (flow->queued > 0)
+        flow_list(table, flow, list == FLOW_CAPPED ? FLOW_OLD : list);
 }
 
 struct flow *flow_first(const struct flow_table *table, uint32_t schedule, uint32_t lane) {

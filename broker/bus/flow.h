@@ -75,7 +75,7 @@ void flow_pull(struct flow_table *table, struct request_pool *pool, struct flow 
 // Off its list, and to the end of one; list FLOW_OUT: off only.
 void flow_list(struct flow_table *table, struct flow *flow, uint32_t list);
 
-// Lists a waiting flow in another schedule.
+// Moves a flow to another schedule, and lists it there if it waits.
 void flow_reschedule(struct flow_table *table, struct flow *flow, uint32_t schedule);
 
 // The flow to look at next in a lane: of NEW, OLD, then CAPPED; NULL: none.

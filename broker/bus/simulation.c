@@ -89,10 +89,9 @@ static void world_break(struct world *world) {
         if (fault == 0)
             process_crash(world, victim);
         else if (fault == 1)
-            process_hang(world, victim, 50000 + chance(world, 2500000));
+            process_hang(world, victim, HANG_US_MIN + chance(world, HANG_US_MAX));
         else if (fault == 2)
-            network_partition(world, victim, chance(world, world->brokers),
-                              20000 + chance(world, 3000000));
+            network_partition(world, victim, 20000 + chance(world, 3000000));
         else
             process_drain(world, victim);
         return;
@@ -138,10 +137,29 @@ void world_run(struct world *world) {
     while (world->heap_count > 0 && world->heap[0].at_us < world->end_us) {
         struct event event = heap_take(world);
         world->now_us = event.at_us;
-        world->events++;
+        world->tally.events++;
         world_happen(world, &event);
         free(event.frame);
     }
+}
+
+// One by one: the order in which an initializer is evaluated is the compiler's.
+static struct faults faults_of_seed(struct world *world) {
+    struct faults faults = {0};
+    uint32_t kind = chance(world, 8); // 0: no fault at all; 1: rolling restarts only
+    if (kind > 1) {
+        faults.crash = chance_percent(world, 60);
+        faults.hang = chance_percent(world, 60);
+        faults.partition = chance_percent(world, 60);
+        faults.loss = chance_percent(world, 30);
+        faults.reorder = chance_percent(world, 30);
+        faults.repeat = chance_percent(world, 40);
+        faults.slow = chance_percent(world, 30);
+    }
+    faults.none_but_drain = !faults.crash && !faults.hang && !faults.partition && !faults.loss &&
+                            !faults.reorder && !faults.repeat;
+    faults.drain = kind == 1 || (kind > 1 && chance_percent(world, 50));
+    return faults;
 }
 
 struct world *world_new(uint64_t seed, bool trace) {
@@ -155,16 +173,7 @@ struct world *world_new(uint64_t seed, bool trace) {
     world->edges = 2 + chance(world, EDGES - 1);
     world->queries = QUERIES;
     world->commands = 2 + chance(world, COMMANDS - 1);
-    uint32_t kind = chance(world, 8); // 0: no fault at all; 1: rolling restarts only
-    world->faults = (struct faults){
-        .crash = kind > 1 && chance_percent(world, 60),
-        .hang = kind > 1 && chance_percent(world, 60),
-        .partition = kind > 1 && chance_percent(world, 60),
-        .loss = kind > 1 && chance_percent(world, 30),
-        .repeat = kind > 1 && chance_percent(world, 40),
-        .drain = kind == 1 || (kind > 1 && chance_percent(world, 50)),
-        .slow = kind > 1 && chance_percent(world, 30),
-    };
+    world->faults = faults_of_seed(world);
     world->fault_gap_us = 50000 + chance(world, 1000000);
     world->requests_wanted = 100 + chance(world, 300);
     world->calm_us = world->now_us + 3000000 + chance(world, 5000000);

@@ -31,6 +31,9 @@ enum {
     TRANSACTIONS_MAX = 4096,
     BATCH_MAX = 4,
     IN_HAND_MAX = 512,
+    KEY_BUCKETS = 512,
+    HANG_US_MIN = 50000,
+    HANG_US_MAX = 2500000, // above the least
 };
 
 enum happening {
@@ -81,7 +84,7 @@ struct in_hand {
     struct return_address address;
     uint64_t deadline_us;
     uint32_t request; // in the history
-    uint32_t next; // of the command queue
+    uint8_t key[16]; // as it came
 };
 
 struct process {
@@ -112,12 +115,13 @@ struct history {
     uint64_t correlation;
     uint64_t life; // of its edge
     uint32_t effect; // 1 + position in its tenant's log; 0: none
-    uint32_t key;
+    uint32_t wish; // what the client wants done once, however often it asks: its first request
     uint16_t answers;
     uint8_t edge;
     uint8_t tenant;
     uint8_t status;
     bool command;
+    bool own_key; // the client gave a key, and may ask again with it; else the edge makes one
     bool accepted;
     bool cancelled;
     bool repeated; // came again on a later connection: no network does it, the machines survive it
@@ -133,6 +137,7 @@ struct transaction {
     uint32_t count;
     uint32_t members[BATCH_MAX]; // slots in hand of the actor
     uint32_t requests[BATCH_MAX]; // in the history
+    uint8_t keys[BATCH_MAX][16];
     uint32_t held; // bits of tenants
     uint32_t wanted;
 };
@@ -142,19 +147,33 @@ struct tenant {
     uint32_t waiting[64];
     uint32_t waiting_count;
     uint32_t log[HISTORY_MAX]; // requests in the order of their effects
-    uint64_t log_us[HISTORY_MAX];
     uint32_t log_count;
 };
 
-struct key_record {
-    bool done;
-    uint8_t tenant;
-    uint64_t at_us;
+struct key_record { // of the store
+    uint8_t key[16];
+    uint32_t tenant;
+    uint32_t next; // + 1, of the same bucket
+};
+
+struct wish {
+    uint64_t done_us; // when it first took effect; 0: not yet
     uint32_t effects;
 };
 
 struct faults { // of this seed
-    bool crash, hang, partition, loss, repeat, drain, slow;
+    bool crash, hang, partition, loss, reorder, repeat, drain, slow;
+    bool none_but_drain; // or slow
+};
+
+// How often each thing happened: a run in which one of them never did shows nothing about it.
+struct tally {
+    uint64_t events;
+    uint64_t crashes, hangs, drains, restarts, partitions;
+    uint64_t lost, overtaken, twice, again; // frames; again: on a later connection
+    uint64_t asked, resent, cancelled, done; // requests; done: commands that took effect
+    uint64_t ok, unavailable, lost_answers, expired; // answers
+    uint64_t lock_timeouts;
 };
 
 struct world {
@@ -162,7 +181,7 @@ struct world {
     uint64_t chance;
     uint64_t now_us;
     uint64_t order;
-    uint64_t events; // that happened
+    struct tally tally;
     uint64_t calm_us; // no fault begins after this
     uint64_t end_us;
     bool trace;
@@ -176,7 +195,10 @@ struct world {
     struct history history[HISTORY_MAX];
     uint32_t requests;
     uint32_t requests_wanted;
+    struct wish wishes[HISTORY_MAX]; // by the number of their first request
     struct key_record keys[HISTORY_MAX];
+    uint32_t key_buckets[KEY_BUCKETS]; // index + 1
+    uint32_t key_count;
     struct tenant tenants[TENANTS];
     struct transaction transactions[TRANSACTIONS_MAX];
     uint32_t transaction_count;
@@ -200,7 +222,7 @@ bool network_send(struct world *world, uint32_t peer, uint32_t broker, bool to_b
 bool network_delivers(const struct world *world, const struct event *event);
 uint64_t network_address(const struct world *world, uint32_t peer, uint32_t broker);
 bool network_find(const struct world *world, uint64_t address, uint32_t broker, uint32_t *ret_peer);
-void network_partition(struct world *world, uint32_t peer, uint32_t broker, uint64_t length_us);
+void network_partition(struct world *world, uint32_t peer, uint64_t length_us);
 void network_redeliver(struct world *world, uint32_t peer, uint32_t broker);
 void network_heal(struct world *world);
 
@@ -212,6 +234,7 @@ void process_drain(struct world *world, uint32_t process);
 void process_receive(struct world *world, const struct event *event); // or keeps it while hung
 void process_wake(struct world *world, uint32_t process);
 void process_plan_tick(struct world *world, uint32_t process);
+uint64_t process_resends(const struct process *process); // of an edge, in this life
 bool process_is_broker(uint32_t process);
 bool process_is_edge(uint32_t process);
 

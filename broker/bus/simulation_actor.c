@@ -27,6 +27,7 @@ void actor_deliver(struct world *world, uint32_t index, const struct delivery *d
         .deadline_us = delivery->deadline_us,
         .request = request,
     };
+    memcpy(process->hand[slot].key, delivery->envelope.key, sizeof process->hand[slot].key);
     world_note(world, "actor %u has request %u, attempt %u through broker %u", index, request,
                delivery->envelope.attempt, delivery->broker);
     struct event event = {.a = (uint8_t)index, .b = slot, .life = process->life};
@@ -61,7 +62,8 @@ static void actor_begin_batch(struct world *world, uint32_t index, bool only_fre
         } else if (transaction->count < BATCH_MAX &&
                    (!only_free || store_tenant_is_free(world, tenant))) {
             transaction->members[transaction->count] = slot;
-            transaction->requests[transaction->count++] = hand->request;
+            transaction->requests[transaction->count] = hand->request;
+            memcpy(transaction->keys[transaction->count++], hand->key, sizeof hand->key);
             transaction->wanted |= 1U << tenant;
         } else {
             process->queue[kept++] = slot;
@@ -84,7 +86,11 @@ static void actor_begin_batch(struct world *world, uint32_t index, bool only_fre
     if (!transaction->synced)
         plan(world, event, chance(world, 5000));
     event.what = HAPPENS_LOCK_TIMEOUT;
-    plan(world, event, 500000);
+    plan(world, event, LOCK_TIMEOUT_MS * 1000U);
+    // Standing still right here keeps its tenants locked from all others.
+    if (!transaction->synced && world->faults.hang && world->now_us < world->calm_us &&
+        chance_percent(world, 5))
+        process_hang(world, index, HANG_US_MIN + chance(world, HANG_US_MAX));
 }
 
 // The lock did not come in time: the batch is given up, what is free goes on.
@@ -93,6 +99,7 @@ static void actor_lock_timeout(struct world *world, uint32_t index, uint32_t num
     const struct transaction *transaction = &world->transactions[number];
     if (process->transaction != number + 1 || transaction->state != TX_WAITS)
         return;
+    world->tally.lock_timeouts++;
     world_note(world, "transaction %u gives up waiting", number);
     store_rollback(world, number);
     process->transaction = 0;

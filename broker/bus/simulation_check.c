@@ -13,7 +13,7 @@ _Noreturn void world_fail(const struct world *world, const char *format, ...) {
     fprintf(stderr, "seed %llu at %.3f ms: ", (unsigned long long)world->seed,
             (double)world->now_us / 1000.0);
     vfprintf(stderr, format, arguments);
-    fprintf(stderr, "\nreplay: broker_simulation_test %llu\n", (unsigned long long)world->seed);
+    fprintf(stderr, "\n");
     va_end(arguments);
     exit(1);
 }
@@ -26,8 +26,8 @@ static void check_answers(const struct world *world) {
             continue;
         if (history->answers != 1)
             world_fail(world, "request %u has %u answers", i, history->answers);
-        const struct key_record *key = &world->keys[history->key];
-        bool done = key->done && key->at_us <= history->answered_us;
+        const struct wish *wish = &world->wishes[history->wish];
+        bool done = wish->effects > 0 && wish->done_us <= history->answered_us;
         if (history->command && history->status == STATUS_OK && !done)
             world_fail(world, "command %u was answered before it took effect", i);
         bool denied = history->status == STATUS_UNAVAILABLE || history->status == STATUS_BUSY ||
@@ -35,22 +35,17 @@ static void check_answers(const struct world *world) {
         if (denied && history->effect != 0 && !history->repeated)
             world_fail(world, "command %u took effect, its answer %u says nothing was done", i,
                        history->status);
-        bool quiet = !world->faults.crash && !world->faults.hang && !world->faults.partition &&
-                     !world->faults.loss && !world->faults.repeat;
-        if (quiet && history->status != STATUS_OK)
+        if (world->faults.none_but_drain && history->status != STATUS_OK)
             world_fail(world, "request %u was answered %u though nothing was at fault", i,
                        history->status);
     }
 }
 
-static void check_keys(const struct world *world) {
-    uint32_t effects[HISTORY_MAX] = {0};
-    for (uint32_t tenant = 0; tenant < TENANTS; tenant++) {
-        for (uint32_t i = 0; i < world->tenants[tenant].log_count; i++) {
-            uint32_t key = world->history[world->tenants[tenant].log[i]].key;
-            if (++effects[key] > 1)
-                world_fail(world, "key %u took effect twice", key);
-        }
+// However often it is sent, by the edge or by the client, a command has one effect.
+static void check_effects(const struct world *world) {
+    for (uint32_t i = 0; i < world->requests; i++) {
+        if (world->wishes[i].effects > 1)
+            world_fail(world, "command %u took effect %u times", i, world->wishes[i].effects);
     }
 }
 
@@ -126,7 +121,7 @@ static void check_edge(const struct world *world, uint32_t index) {
 
 void world_check(struct world *world) {
     check_answers(world);
-    check_keys(world);
+    check_effects(world);
     check_order(world);
     for (uint32_t i = 0; i < PROCESSES; i++) {
         const struct process *process = &world->processes[i];
@@ -138,6 +133,7 @@ void world_check(struct world *world) {
             check_broker(world, i);
         if (process->requester != NULL)
             check_edge(world, i);
+        world->tally.resent += process_resends(process);
         struct responder_counters counters = {0};
         if (process->responder != NULL)
             responder_count(process->responder, &counters);

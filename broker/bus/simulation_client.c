@@ -19,7 +19,7 @@ static struct uuid tenant_uuid(uint32_t tenant) {
 }
 
 static void client_send(struct world *world, uint32_t edge, const struct operation *operation,
-                        uint32_t tenant, uint32_t key) {
+                        uint32_t tenant, uint32_t wish) {
     struct process *process = &world->processes[edge];
     if (!process->alive || process->hung_until_us != 0 || process->draining ||
         world->requests == HISTORY_MAX)
@@ -28,13 +28,15 @@ static void client_send(struct world *world, uint32_t edge, const struct operati
     char body[2048] = {0};
     uint8_t key_bytes[16] = {1};
     memcpy(body, &id, sizeof id);
-    key = key == UINT32_MAX ? id : key;
-    memcpy(key_bytes + 8, &key, sizeof key);
+    bool again = wish != UINT32_MAX;
+    wish = again ? wish : id;
+    memcpy(key_bytes + 8, &wish, sizeof wish);
     bool command = operation->kind == OPERATION_COMMAND;
+    bool own_key = command && (again || chance_percent(world, 70));
     const struct outgoing outgoing = {
         .operation = operation,
         .tenant = operation->number >= 3 ? (struct uuid){{0}} : tenant_uuid(tenant),
-        .key = command ? key_bytes : NULL,
+        .key = own_key ? key_bytes : NULL,
         .body = {body, 8 + chance(world, 2000)},
         .request = (void *)((uintptr_t)id + 1),
     };
@@ -43,16 +45,18 @@ static void client_send(struct world *world, uint32_t edge, const struct operati
                                 .edge = (uint8_t)edge,
                                 .life = process->life,
                                 .tenant = (uint8_t)tenant,
-                                .key = key,
-                                .command = command};
+                                .wish = wish,
+                                .command = command,
+                                .own_key = own_key};
     uint64_t correlation = 0;
     enum status status =
         requester_request(process->requester, &outgoing, world->now_us, &correlation);
     history->accepted = status == STATUS_OK;
+    world->tally.asked++;
     history->correlation = correlation;
     history->status = (uint8_t)status;
-    world_note(world, "request %u (operation %u, tenant %u, key %u) at edge %u", id,
-               operation->number, tenant, key, edge);
+    world_note(world, "request %u (operation %u, tenant %u, for %u) at edge %u", id,
+               operation->number, tenant, wish, edge);
     if (chance(world, 40) == 0)
         plan(world,
              (struct event){
@@ -64,9 +68,11 @@ static void client_send(struct world *world, uint32_t edge, const struct operati
 void client_ask(struct world *world) {
     uint32_t burst = chance_percent(world, 10) ? 1 + chance(world, 20) : 1;
     uint32_t edge = FIRST_EDGE + chance(world, world->edges);
-    for (uint32_t i = 0; i < burst; i++)
-        client_send(world, edge, &operations_of_world[chance(world, 20) % 7 % 4],
-                    chance(world, TENANTS), UINT32_MAX);
+    for (uint32_t i = 0; i < burst; i++) {
+        uint32_t operation = chance(world, 20) % 7 % 4;
+        uint32_t tenant = chance(world, TENANTS);
+        client_send(world, edge, &operations_of_world[operation], tenant, UINT32_MAX);
+    }
 }
 
 void client_answer(struct world *world, uint32_t id, const struct answer *answer) {
@@ -74,6 +80,10 @@ void client_answer(struct world *world, uint32_t id, const struct answer *answer
     history->answers++;
     history->answered_us = world->now_us;
     history->status = (uint8_t)answer->status;
+    world->tally.ok += answer->status == STATUS_OK;
+    world->tally.unavailable += answer->status == STATUS_UNAVAILABLE;
+    world->tally.lost_answers += answer->status == STATUS_LOST;
+    world->tally.expired += answer->status == STATUS_EXPIRED;
     world_note(world, "request %u answered %u", id, answer->status);
     if (history->answers > 1)
         world_fail(world, "request %u was answered twice", id);
@@ -88,8 +98,8 @@ void client_answer(struct world *world, uint32_t id, const struct answer *answer
         return;
     bool failed = answer->status != STATUS_OK;
     uint32_t edge = FIRST_EDGE + chance(world, world->edges);
-    if (failed && chance_percent(world, 40)) // the client tries again with its key
-        client_send(world, edge, &operations_of_world[1], history->tenant, history->key);
+    if (failed && history->own_key && chance_percent(world, 40)) // the client tries again
+        client_send(world, edge, &operations_of_world[1], history->tenant, history->wish);
     else if (chance_percent(world, failed ? 90 : 40))
         client_send(world, edge, &operations_of_world[1], history->tenant, UINT32_MAX);
 }
@@ -100,6 +110,7 @@ void client_cancel(struct world *world, uint32_t id) {
         return;
     world_note(world, "request %u cancelled", id);
     history->cancelled = true;
+    world->tally.cancelled++;
     requester_cancel(world->processes[history->edge].requester, history->correlation,
                      world->now_us);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Connections as libzmq over TCP gives them: in order in each direction, everything under way lost
-// at the end of a connection, a new address at each. Beyond TCP, some seeds lose single frames or
-// deliver them twice.
+// at the end of a connection, a new address at each. Beyond what TCP does, some seeds lose single
+// frames, deliver them twice, or let them overtake each other.
 #include "simulation.h"
 
 static struct connection *connection_of(struct world *world, uint32_t peer, uint32_t broker) {
@@ -90,8 +90,13 @@ static void frame_plan(struct world *world, uint32_t peer, uint32_t broker, bool
     uint32_t way = to_broker ? 0 : 1;
     uint64_t delay_us = 50 + chance(world, world->faults.slow ? 20000 : 2000);
     uint64_t arrival_us = MAX(world->now_us, connection->blocked_us[way]) + delay_us;
-    arrival_us = MAX(arrival_us, connection->last_us[way]);
-    connection->last_us[way] = arrival_us;
+    if (world->faults.reorder && world->now_us < world->calm_us && chance(world, 100) == 0) {
+        arrival_us += chance(world, 30000); // others may overtake it, as it overtakes some
+        world->tally.overtaken++;
+    } else {
+        arrival_us = MAX(arrival_us, connection->last_us[way]);
+        connection->last_us[way] = arrival_us;
+    }
     char *copy = malloc(length);
     ASSERT(copy != NULL);
     memcpy(copy, frame, length);
@@ -120,12 +125,15 @@ bool network_send(struct world *world, uint32_t peer, uint32_t broker, bool to_b
     if (to_broker && world->faults.repeat)
         connection_remember(connection, kind, frame, length);
     if (world->faults.loss && world->now_us < world->calm_us && chance(world, 200) == 0) {
+        world->tally.lost++;
         world_note(world, "lost on the way: kind %u between %u and broker %u", kind, peer, broker);
         return true;
     }
     frame_plan(world, peer, broker, to_broker, frame, length);
-    if (world->faults.repeat && world->now_us < world->calm_us && chance(world, 100) == 0)
+    if (world->faults.repeat && world->now_us < world->calm_us && chance(world, 100) == 0) {
+        world->tally.twice++;
         frame_plan(world, peer, broker, to_broker, frame, length);
+    }
     return true;
 }
 
@@ -140,6 +148,7 @@ void network_redeliver(struct world *world, uint32_t peer, uint32_t broker) {
         world->history[request].repeated = true;
         world_note(world, "request %u comes again at broker %u", request, broker);
     }
+    world->tally.again++;
     connection->old_frame = NULL; // sending remembers it again
     network_send(world, peer, broker, true, frame, TEXT(""));
     free((char *)(uintptr_t)frame.bytes);
@@ -154,13 +163,15 @@ bool network_delivers(const struct world *world, const struct event *event) {
                                          : connection->flushed_epoch == event->c && to_broker;
 }
 
-void network_partition(struct world *world, uint32_t peer, uint32_t broker, uint64_t length_us) {
+void network_partition(struct world *world, uint32_t peer, uint64_t length_us) {
+    uint32_t broker = chance(world, world->brokers);
     struct connection *connection = connection_of(world, peer, broker);
     uint32_t ways = chance(world, 3); // one way, the other, both
     for (uint32_t way = 0; way < 2; way++) {
         if (ways == 2 || ways == way)
             connection->blocked_us[way] = world->now_us + length_us;
     }
+    world->tally.partitions++;
     world_note(world, "partition between %u and broker %u for %.1f ms (%u)", peer, broker,
                (double)length_us / 1000.0, ways);
 }

@@ -123,6 +123,7 @@ void process_start(struct world *world, uint32_t index) {
     process->queue_count = 0;
     memset(process->hand, 0, sizeof process->hand);
     seats[index] = (struct seat){world, index};
+    world->tally.restarts += process->life > 1;
     world_note(world, "process %u starts, life %u", index, process->life);
     if (process_is_broker(index)) {
         const struct broker_port port = {.context = &seats[index],
@@ -137,6 +138,13 @@ void process_start(struct world *world, uint32_t index) {
             network_dial(world, index, broker);
     }
     process_plan_tick(world, index);
+}
+
+uint64_t process_resends(const struct process *process) {
+    struct requester_counters counters = {0};
+    if (process->requester != NULL)
+        requester_count(process->requester, &counters);
+    return counters.resends;
 }
 
 static void process_stop(struct world *world, uint32_t index) {
@@ -159,6 +167,7 @@ static void process_stop(struct world *world, uint32_t index) {
     if (process_is_edge(index))
         client_edge_died(world, index);
     process->broker = broker_free(process->broker);
+    world->tally.resent += process_resends(process);
     process->requester = requester_free(process->requester);
     process->responder = responder_free(process->responder);
     process->hung_until_us = 0;
@@ -169,6 +178,7 @@ static void process_stop(struct world *world, uint32_t index) {
 void process_crash(struct world *world, uint32_t index) {
     if (!world->processes[index].alive)
         return;
+    world->tally.crashes++;
     world_note(world, "process %u crashes", index);
     process_stop(world, index);
 }
@@ -177,21 +187,43 @@ void process_hang(struct world *world, uint32_t index, uint64_t length_us) {
     struct process *process = &world->processes[index];
     if (!process->alive || process->hung_until_us != 0)
         return;
+    world->tally.hangs++;
     world_note(world, "process %u hangs for %.1f ms", index, (double)length_us / 1000.0);
     process->hung_until_us = world->now_us + length_us;
     plan(world, (struct event){.what = HAPPENS_WAKE, .a = (uint8_t)index, .life = process->life},
          length_us);
 }
 
+// Connected to every broker.
+static bool process_is_ready(const struct world *world, const struct process *process) {
+    struct requester_counters edge = {.links_up = world->brokers};
+    struct responder_counters actor = {.links_up = world->brokers};
+    if (process->requester != NULL)
+        requester_count(process->requester, &edge);
+    if (process->responder != NULL)
+        responder_count(process->responder, &actor);
+    return edge.links_up == world->brokers && actor.links_up == world->brokers;
+}
+
+// A rolling restart takes the next one when all others are back; where nothing else goes wrong it
+// must cost nothing. Among other faults a drain comes at any moment.
+static bool world_lets_drain(const struct world *world) {
+    for (uint32_t other = 0; other < PROCESSES && world->faults.none_but_drain; other++) {
+        const struct process *process = &world->processes[other];
+        if (process->life == 0)
+            continue;
+        if (!process->alive || process->draining || !process_is_ready(world, process))
+            return false;
+    }
+    return true;
+}
+
 void process_drain(struct world *world, uint32_t index) {
     struct process *process = &world->processes[index];
-    if (!process->alive || process->hung_until_us != 0 || process->draining)
+    if (!process->alive || process->hung_until_us != 0 || process->draining ||
+        !world_lets_drain(world))
         return;
-    // One of a kind at a time, as a rolling restart does it.
-    for (uint32_t other = 0; other < PROCESSES; other++) {
-        if (world->processes[other].draining && world->processes[other].alive)
-            return;
-    }
+    world->tally.drains++;
     world_note(world, "process %u drains", index);
     process->draining = true;
     if (process->broker != NULL)

@@ -2,6 +2,7 @@
 // The store: a transaction takes its tenants' locks in order and keeps them until it ends, also
 // while the actor that opened it stands still. Once it has the whole batch it commits by itself,
 // whatever becomes of the actor. A key that is recorded has no second effect.
+#include "peer_map.h"
 #include "simulation.h"
 
 bool store_tenant_is_free(const struct world *world, uint32_t tenant) {
@@ -65,17 +66,35 @@ static void store_release(struct world *world, uint32_t number) {
     }
 }
 
-static void store_effect(struct world *world, uint32_t request) {
+// False for a key that is recorded already: its effect is not repeated.
+static bool store_record_key(struct world *world, uint32_t tenant, const uint8_t *key) {
+    uint64_t words[2];
+    memcpy(words, key, sizeof words);
+    uint32_t *bucket = &world->key_buckets[number_mix(words[0] ^ words[1]) % KEY_BUCKETS];
+    for (uint32_t i = *bucket; i != 0; i = world->keys[i - 1].next) {
+        const struct key_record *record = &world->keys[i - 1];
+        if (record->tenant == tenant && memcmp(record->key, key, sizeof record->key) == 0)
+            return false;
+    }
+    ASSERT(world->key_count < COUNT_OF(world->keys));
+    struct key_record *record = &world->keys[world->key_count++];
+    *record = (struct key_record){.tenant = tenant, .next = *bucket};
+    memcpy(record->key, key, sizeof record->key);
+    *bucket = world->key_count;
+    return true;
+}
+
+static void store_effect(struct world *world, uint32_t request, const uint8_t *key) {
     struct history *history = &world->history[request];
-    struct key_record *key = &world->keys[history->key];
     struct tenant *row = &world->tenants[history->tenant];
-    if (key->done)
+    struct wish *wish = &world->wishes[history->wish];
+    if (!store_record_key(world, history->tenant, key))
         return;
-    *key = (struct key_record){
-        .done = true, .tenant = history->tenant, .at_us = world->now_us, .effects = 1};
-    row->log[row->log_count] = request;
-    row->log_us[row->log_count++] = world->now_us;
+    if (wish->effects++ == 0)
+        wish->done_us = world->now_us;
+    row->log[row->log_count++] = request;
     history->effect = row->log_count;
+    world->tally.done++;
     world_note(world, "request %u takes effect", request);
 }
 
@@ -84,7 +103,7 @@ void store_commit(struct world *world, uint32_t number) {
     if (transaction->state != TX_LOCKED)
         return; // rolled back meanwhile
     for (uint32_t i = 0; i < transaction->count; i++)
-        store_effect(world, transaction->requests[i]);
+        store_effect(world, transaction->requests[i], transaction->keys[i]);
     store_release(world, number);
     plan(world,
          (struct event){.what = HAPPENS_RESULT,
