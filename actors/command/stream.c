@@ -69,7 +69,7 @@ static void stream_committed(struct stream *stream, uint64_t now_us) {
     stream->counters.members += group.count;
     histogram_add(&stream->counters.times, now_us - stream->sent_us);
     stream->options.on_committed(stream->options.context, group.members, group.count,
-                                 stream->results);
+                                 stream->results, stream->sent_us);
     memset(stream->results, 0, sizeof stream->results);
 }
 

@@ -21,9 +21,10 @@ struct stream_options {
     const struct bound *(*bound)(void *context, uint16_t command);
     // Whether a command that has not begun is to be given back: others may have it by now.
     bool (*stale)(void *context, uint16_t command);
-    // These are committed and no longer in hand. The results are the receiver's.
+    // These were sent at sent_us, are committed, and no longer in hand. The results are the
+    // receiver's.
     void (*on_committed)(void *context, const uint16_t *commands, uint32_t count,
-                         struct database_result *const *results);
+                         struct database_result *const *results, uint64_t sent_us);
     // Ended without effect (STATUS_LOST: perhaps with it), no longer in hand.
     void (*on_ended)(void *context, uint16_t command, enum status status);
     void (*on_trouble)(void *context, const char *sentence);

@@ -41,8 +41,9 @@ static bool bench_stale(void *context, uint16_t command) {
 }
 
 static void bench_committed(void *context, const uint16_t *commands, uint32_t count,
-                            struct database_result *const *results) {
+                            struct database_result *const *results, uint64_t sent_us) {
     struct bench *bench = context;
+    EXPECT(sent_us != 0 && sent_us <= loop_now_us(bench->loop));
     bench->commits++;
     for (uint32_t i = 0; i < count; i++) {
         struct arena arena;

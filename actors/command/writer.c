@@ -130,7 +130,7 @@ static uint32_t chain_changed_tenants(const struct writer *writer, uint16_t firs
 }
 
 static void stream_commits(void *context, const uint16_t *commands, uint32_t count,
-                           struct database_result *const *results) {
+                           struct database_result *const *results, uint64_t sent_us) {
     struct writer *writer = context;
     bool news = false;
     for (uint32_t i = 0; i < count; i++) {
@@ -138,6 +138,7 @@ static void stream_commits(void *context, const uint16_t *commands, uint32_t cou
         command->state = COMMAND_COMMITTED;
         command->next = i + 1 < count ? commands[i + 1] : NONE;
         command->result = results[i];
+        command->job.begun_us = sent_us;
         command->job.done_us = loop_now_us(writer->loop);
         command_read_outcome(writer, command);
         news |= command_had_effect(command) && !command->outcome.replayed;

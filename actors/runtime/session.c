@@ -127,16 +127,19 @@ static void end_redial(struct session_end *end) {
     ASSERT(end_open(end)); // the endpoint was good before
 }
 
-static void end_receive(struct session_end *end, uint64_t now_us) {
+// True when a frame came.
+static bool end_receive(struct session_end *end, uint64_t now_us) {
     struct bus_frame frame;
-    for (uint32_t i = 0; i < BURST_MAX && !end->redial; i++) {
+    uint32_t count = 0;
+    for (; count < BURST_MAX && !end->redial; count++) {
         if (!bus_socket_receive(end->socket, &frame)) {
             end->unread = false;
-            return;
+            break;
         }
         machine_receive(end->session, end->broker, (struct text){frame.bytes, frame.length},
                         now_us);
     }
+    return count > 0;
 }
 
 static void end_take_changes(struct session_end *end, uint64_t now_us) {
@@ -211,18 +214,19 @@ static void session_timer(struct timer *timer, uint64_t now_us) {
     CONTAINER_OF(timer, struct session, timer)->armed_us = UINT64_MAX;
 }
 
+// After a frame all hooks have another turn: what it set in motion may wait in an earlier one.
 static bool session_run(struct drain *drain, uint64_t now_us) {
     struct session *session = CONTAINER_OF(drain, struct session, drain);
+    bool worked = false;
     for (uint32_t i = 0; i < session->end_count; i++) {
         struct session_end *end = &session->ends[i];
         if (end->unread)
-            end_receive(end, now_us);
+            worked |= end_receive(end, now_us);
         if (end->changed)
             end_take_changes(end, now_us);
     }
     if (machine_next_us(session) <= now_us)
         machine_tick(session, now_us);
-    bool worked = false;
     for (uint32_t i = 0; i < session->end_count; i++) {
         if (session->ends[i].redial)
             end_redial(&session->ends[i]);
