@@ -73,6 +73,7 @@ def test_detach_status_stop(fresh):
     code, said = fresh.run("--status")
     assert code == 1 and "Nothing runs" in said
     assert fresh.run("--stop")[0] == 0
+    (fresh.data / "up.out").write_text(said)
     assert not fresh.bugs()
 
 
@@ -143,9 +144,10 @@ def test_data_that_the_servers_cannot_reach_is_elsewhere():
 
 def test_two_systems_side_by_side(fresh):
     fresh.start()
-    other = System()
+    other = System(folder=tempfile.mkdtemp(prefix="vz ção-", dir="/tmp"))
     try:
         other.start()
+        assert other.sql("SELECT 1") == [["1"]] and other.redis("PING") == "PONG"
         assert other.address != fresh.address
         assert not set(all_pids(fresh).values()) & set(all_pids(other).values())
         other.stop()
@@ -174,10 +176,12 @@ def test_an_unknown_variable_is_refused(fresh):
     assert not (fresh.data / "run").exists()
 
 
-def test_a_path_too_long_for_sockets_is_refused(fresh):
+def test_a_folder_no_socket_can_be_in_is_refused(fresh):
     long = fresh.data / ("x" * 80)
     code, said = fresh.run(VALORIZE_DATA=str(long))
     assert code == 1 and "too long" in said and "shorter" in said
+    code, said = fresh.run(VALORIZE_DATA=str(fresh.data / "a,b"))
+    assert code == 1 and "comma" in said
 
 
 def test_unknown_words_are_refused(fresh):

@@ -14,7 +14,8 @@
 #include <unistd.h>
 
 enum {
-    LOOK_STARTING_US = 20000,
+    LOOK_STARTING_US = 20000, // while it may become ready at any moment
+    STARTING_SOON_US = 3000000, // which is so in this time
     LOOK_READY_US = HEARTBEAT_MS * 1000,
     CLEAR_AGAIN_US = 20000,
 };
@@ -173,7 +174,8 @@ static void child_look(struct child *child, uint64_t now_us) {
     bool ready = child->state == CHILD_READY;
     if (ready && restart_policy_ready(&child->policy, child->since_us, now_us))
         child->options.changed(child->options.context, child);
-    child_wake_in(child, ready ? LOOK_READY_US : LOOK_STARTING_US);
+    bool soon = !ready && now_us - child->since_us < STARTING_SOON_US;
+    child_wake_in(child, soon ? LOOK_STARTING_US : LOOK_READY_US);
 }
 
 // --- its beginning -----------------------------------------------------------------------------

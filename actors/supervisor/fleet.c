@@ -222,12 +222,19 @@ static void brokers_write(struct supervisor *supervisor) {
         (void)snprintf(at, sizeof supervisor->brokers, "%s", config->base.brokers); // checked
     for (int64_t i = 1; i <= config->broker_count; i++)
         at += snprintf(at, (size_t)(end - at), "%sipc://%s/broker-%d.bus", i > 1 ? "," : "",
-                       supervisor->run, (int)i); // fits: paths are short, see paths_fit
+                       supervisor->run, (int)i); // fits: paths are short, see path_is_usable
 }
 
-// The longest path of a socket that there may be.
-static bool paths_fit(const struct supervisor *supervisor, char *ret_sentence, size_t size) {
+// Sockets of the kernel, and lists of them, take only so much.
+static bool path_is_usable(const struct supervisor *supervisor, char *ret_sentence, size_t size) {
     size_t longest = strlen(supervisor->data) + sizeof "/servers/run/.s.PGSQL.5432" - 1;
+    if (strchr(supervisor->data, ',') != NULL) {
+        (void)snprintf(ret_sentence, size,
+                       "VALORIZE_DATA is %s, but the list of brokers in it is divided by commas. "
+                       "Choose a folder without one.",
+                       supervisor->data);
+        return false;
+    }
     if (longest <= SOCKET_PATH_MAX)
         return true;
     (void)snprintf(
@@ -270,7 +277,7 @@ static bool servers_prepare_own(struct supervisor *supervisor, char *ret_sentenc
 }
 
 bool fleet_make(struct supervisor *supervisor, char *ret_sentence, size_t size) {
-    if (!paths_fit(supervisor, ret_sentence, size) ||
+    if (!path_is_usable(supervisor, ret_sentence, size) ||
         !servers_prepare_own(supervisor, ret_sentence, size) ||
         !servers_add(supervisor, ret_sentence, size))
         return false;

@@ -151,8 +151,10 @@ static void step_begin(struct supervisor *supervisor) {
     const struct step *step = &steps[supervisor->step];
     supervisor->step_begun = true;
     step_say(supervisor, step);
-    loop_timer_set(supervisor->loop, &supervisor->patience,
-                   loop_now_us(supervisor->loop) + START_STEP_MS * 1000ULL);
+    // A migration, or PostgreSQL's recovery, takes as long as it takes.
+    if (step->stage > STAGE_SERVERS && !step->is_task)
+        loop_timer_set(supervisor->loop, &supervisor->patience,
+                       loop_now_us(supervisor->loop) + START_STEP_MS * 1000ULL);
     step->begin(supervisor);
 }
 
@@ -195,7 +197,6 @@ static void patience_ended(struct timer *timer, uint64_t now_us) {
             return;
         }
     }
-    supervisor_fail(supervisor, "The migrations take too long. Is the database locked?");
 }
 
 // --- from step to step --------------------------------------------------------------------------

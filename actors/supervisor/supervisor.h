@@ -59,7 +59,7 @@ struct supervisor {
     bool failed; // the start came to nothing: adopted children are left running
     bool dirty; // something changed since the last turn
     struct drain drain; // acts on it
-    struct timer patience; // of a step
+    struct timer patience; // of a step that waits for our own processes
     struct timer housekeeping;
     struct task task;
     struct progress progress;
