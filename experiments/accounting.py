@@ -58,9 +58,8 @@ class Machine:
     """All processes of a running system, those of its servers included."""
 
     def __init__(self, running):
-        self.named = running.processes()
-        self.named["redis"] = running.redis_server()
         self.postmaster = running.postmaster()
+        self.named = {**running.processes(), "redis": running.redis_server(), "postgres": None}
         self.named = {name: pid for name, pid in self.named.items() if pid is not None}
 
     def pids(self):
