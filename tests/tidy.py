@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The house style as a test: prints `file:line: sentence` for what breaks it.
 
-tidy.py [FOLDER]: the tree, this one unless named. What is compiled is read from build/gcc, if that
-has been configured (./check has). The last line is "PASSED FAILED", counted by rule.
+tidy.py [FOLDER]: the tree, this one unless named. What is compiled is read from build/gcc, which
+`cmake --preset gcc` has made. The last line is "PASSED FAILED", counted by rule.
 """
 import ast
 import collections
@@ -192,6 +192,7 @@ def dead_sources(tree):
     """Each .c is compiled; the fuzz targets, which only clang builds, are named by a CMakeLists."""
     database = tree.root / "build/gcc/compile_commands.json"
     if not database.exists():
+        yield database.relative_to(tree.root), 1, "is missing: cmake --preset gcc"
         return
     compiled = {entry["file"] for entry in json.loads(database.read_text())}
     for path in tree.files(".c"):
