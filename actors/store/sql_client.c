@@ -100,7 +100,16 @@ uint32_t sql_client_rows(const struct sql_client *client) {
     return (uint32_t)PQntuples(client->result);
 }
 
+uint32_t sql_client_columns(const struct sql_client *client) {
+    return (uint32_t)PQnfields(client->result);
+}
+
 const char *sql_client_cell(const struct sql_client *client, uint32_t row, uint32_t column) {
-    ASSERT(row < sql_client_rows(client) && column < (uint32_t)PQnfields(client->result));
+    ASSERT(row < sql_client_rows(client) && column < sql_client_columns(client));
     return PQgetvalue(client->result, (int)row, (int)column);
+}
+
+bool sql_client_is_null(const struct sql_client *client, uint32_t row, uint32_t column) {
+    ASSERT(row < sql_client_rows(client) && column < sql_client_columns(client));
+    return PQgetisnull(client->result, (int)row, (int)column) != 0;
 }
