@@ -99,11 +99,13 @@ int main(int argument_count, char **arguments) {
     process_prepare(&config.base);
     if (!served_init(&parts.served, config.operations, sentence, sizeof sentence)) {
         fprintf(stderr, "%s.\n", sentence);
+        served_deinit(&parts.served);
         return 2;
     }
     int code = parts_open(&parts, &config) ? parts_run(&parts, &config) : 1;
     housekeeping_free(parts.housekeeping);
     writer_free(parts.writer);
     loop_free(parts.loop);
+    served_deinit(&parts.served);
     return code;
 }

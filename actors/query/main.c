@@ -91,6 +91,7 @@ int main(int argument_count, char **arguments) {
     process_prepare(&config.base);
     if (!served_init(&served, config.operations, sentence, sizeof sentence)) {
         fprintf(stderr, "%s.\n", sentence);
+        served_deinit(&served);
         return 2;
     }
     struct loop *loop = loop_new();
@@ -98,5 +99,6 @@ int main(int argument_count, char **arguments) {
     int code = reader == NULL ? 1 : query_run(loop, reader, &config, &served);
     reader_free(reader);
     loop_free(loop);
+    served_deinit(&served);
     return code;
 }

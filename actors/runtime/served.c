@@ -52,6 +52,11 @@ bool served_init(struct served *served, const char *names, char *ret_sentence,
     return true;
 }
 
+void served_deinit(struct served *served) {
+    free((void *)served->by_number);
+    free((void *)served->statements);
+}
+
 const struct handler *served_find(const struct served *served, uint16_t number) {
     return number < served->numbers ? served->by_number[number] : NULL;
 }

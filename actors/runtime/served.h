@@ -16,9 +16,10 @@ struct served {
 };
 
 // names: a comma list of operations; "": all of handlers[]. False after filling the sentence: a
-// name that this process does not have. Memory lives as long as the program.
+// name that this process does not have. served_deinit follows in either case.
 MUST_USE bool served_init(struct served *served, const char *names, char *ret_sentence,
                           size_t sentence_size);
+void served_deinit(struct served *served);
 
 // NULL for an operation that is not served.
 const struct handler *served_find(const struct served *served, uint16_t number);
