@@ -66,6 +66,15 @@ const char *stage_value(struct stage *stage, const char *sql) {
     return sql_client_rows(stage->client) == 0 ? "" : sql_client_cell(stage->client, 0, 0);
 }
 
+uint32_t stage_lines(struct stage *stage, const char *sql) {
+    stage_query(stage, sql, NULL, 0);
+    return sql_client_rows(stage->client);
+}
+
+const char *stage_line(struct stage *stage, uint32_t line) {
+    return sql_client_cell(stage->client, line, 0);
+}
+
 uint32_t stage_columns(struct stage *stage, const struct statement *statement) {
     static const char *const nothing[PARAMETERS_MAX];
     stage_query(stage, statement->sql, nothing, statement->parameter_count);

@@ -26,6 +26,8 @@ struct stage *stage_free(struct stage *stage);
 void stage_run(struct stage *stage, const char *sql);
 const char *stage_value(struct stage *stage,
                         const char *sql); // one cell, valid until the next call
+uint32_t stage_lines(struct stage *stage, const char *sql); // rows of one column; then each:
+const char *stage_line(struct stage *stage, uint32_t line);
 
 // As the process. The request is the operation's struct; ret_answer is valid until the next call.
 const struct answer *stage_ask(struct stage *stage, uint16_t operation, const char *tenant,
