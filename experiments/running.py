@@ -211,14 +211,16 @@ def command_line():
     return " ".join([program, *sys.argv[1:]])
 
 
+def commit_of(environment):
+    changed = environment["changed_files"]
+    return environment["commit"][:12] + (f" and {changed} changed files" if changed else "")
+
+
 def heading(result, about):
     """The first lines of everything that is printed: what was run, on what, with which seeds."""
     environment = result["environment"]
-    commit = environment["commit"][:12]
-    if environment["changed_files"]:
-        commit += f" with {environment['changed_files']} files changed"
-    lines = [f"$ {result['command']}",
-             f"{result['began']}, commit {commit}, {environment['build']} build, {about}",
+    lines = [f"$ {result['command']}", f"{result['began']}, commit {commit_of(environment)}, "
+             f"{environment['build']} build, {about}",
              f"{environment['cpus']} cores of {environment['cpu']}, {environment['system']}, "
              f"kernel {environment['kernel']}, load average at the start "
              f"{environment['load_average']:.2f}"]
