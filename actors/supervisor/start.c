@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "supervisor.h"
 
+#include "demo.h"
 #include "log_file.h"
 #include "migrate.h"
 
@@ -53,7 +54,13 @@ static void begin_make(struct supervisor *supervisor) {
 static bool migrate(void *argument, char *ret_sentence, size_t size) {
     const struct supervisor *supervisor = argument;
     struct migrate_report report;
-    return migrate_run(supervisor->database_url, &report, ret_sentence, size);
+    if (!migrate_run(supervisor->database_url, &report, ret_sentence, size))
+        return false;
+    if (!supervisor->own_postgres)
+        return true;
+    char token[SERVERS_PATH_BYTES + 16];
+    (void)snprintf(token, sizeof token, "%s/demo-token", supervisor->data); // fits
+    return demo_ensure(supervisor->database_url, token, ret_sentence, size);
 }
 
 static void begin_migrate(struct supervisor *supervisor) {
