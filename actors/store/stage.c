@@ -213,18 +213,18 @@ static void stage_render(struct stage *stage, const struct handler *handler, con
             render_reply(handler->operation, &result->rows[0], &page, &stage->arena, &answer->json);
 }
 
-void stage_repeat(struct stage *stage) {
+void stage_repeat(struct stage *stage, uint8_t back) {
     stage->repeats = true;
+    stage->caller.key[0] = (uint8_t)(stage->caller.key[0] - back);
 }
 
 const struct answer *stage_ask(struct stage *stage, uint16_t operation, const char *tenant,
                                const void *request) {
     const struct handler *handler = handler_of(operation);
     struct binding binding;
-    if (!stage->repeats) {
+    stage->caller.random[UUID_RANDOM_BYTES - 1]++; // its tail, which tells ids apart
+    if (!stage->repeats)
         stage->caller.key[0]++;
-        stage->caller.random[0]++;
-    }
     stage->repeats = false;
     arena_reset(&stage->arena);
     stage->answer = (struct answer){0};

@@ -34,8 +34,8 @@ const struct answer *stage_ask(struct stage *stage, uint16_t operation, const ch
                                const void *request);
 // The columns of a statement of a read, without a value for any parameter.
 uint32_t stage_columns(struct stage *stage, const struct statement *statement);
-// The same key again: the next stage_ask is a repeat of the last.
-void stage_repeat(struct stage *stage);
+// The next stage_ask has the key of the last one, or of the one `back` before it.
+void stage_repeat(struct stage *stage, uint8_t back);
 
 struct uuid stage_uuid(const char *text);
 bool answer_has(const struct answer *answer, const char *part); // in its document
