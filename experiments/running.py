@@ -106,8 +106,10 @@ class Running:
         return run(["redis-cli", *where, *command]).strip()
 
     def redis_is_private(self):
+        """One that `valorize up` made, so that nothing else is lost with its contents."""
         url = urllib.parse.urlsplit(self.redis_url)
-        return url.scheme == "unix" and str(self.data.resolve()) in os.path.realpath(url.path)
+        servers = os.path.realpath(self.data / "servers")  # may be a link to another disk's folder
+        return url.scheme == "unix" and os.path.realpath(url.path).startswith(servers + "/")
 
     def forget_pages(self):
         """An empty cache, so that no page dies of age in the middle of a run."""
