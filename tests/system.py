@@ -90,6 +90,8 @@ class System:
             state = self.state()
             if self.process is not None and state["supervisor"] != self.process.pid:
                 return False
+            if state["state"] != "up":  # adopted edges are ready before their supervisor is
+                return False
             return self.client(timeout=2).get("/readyz").status == 200
         except (OSError, ValueError, KeyError):
             return False
