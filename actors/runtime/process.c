@@ -5,6 +5,7 @@
 #include "limits.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -73,6 +74,13 @@ static void descriptors_raise(void) {
     (void)setrlimit(RLIMIT_NOFILE, &limit); // a lower limit only means fewer connections
 }
 
+// A process that is woken does not interrupt the one that runs: messages gather until that one
+// waits, and all are handled in one go. On a busy core this halves the changes of context, which
+// cost more than the messages; on an idle one it changes nothing.
+static void schedule_in_batches(void) {
+    (void)sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0}); // an advice; may be refused
+}
+
 void process_prepare(const struct process_config *config) {
     enum log_level level;
     if (!level_read(config->log_level, &level)) {
@@ -84,6 +92,7 @@ void process_prepare(const struct process_config *config) {
     digest_init();
     (void)signal(SIGPIPE, SIG_IGN); // cannot fail for SIGPIPE
     descriptors_raise();
+    schedule_in_batches();
     if (!run_directory_make(config->data)) {
         fprintf(stderr, "VALORIZE_DATA: the folder %s/run cannot be made: %s.\n", config->data,
                 strerror(errno));

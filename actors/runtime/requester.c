@@ -23,7 +23,10 @@ struct requester {
     bool drained;
 };
 
-enum { NO_BROKER = 0xff };
+enum {
+    NO_BROKER = 0xff,
+    READS_APART = 256, // a broker with so many more unanswered reads is busier than another
+};
 
 static void requester_fill_beat(void *owner, uint32_t broker, struct beat *beat) {
     const struct requester *requester = owner;
@@ -103,8 +106,10 @@ static uint64_t requester_rate_broker(const struct requester *requester,
     // A broker that has just started may not have met the actors yet.
     uint64_t rank = (end->served > 0 ? 2U : 0U) + (broker != avoid ? 1U : 0U);
     uint64_t choice;
-    if (pending->read_only) {
-        choice = UINT32_MAX - requester->table.counts[LIST_SENT + broker];
+    if (pending->read_only) { // through the edge's own broker, so that wake-ups carry many frames
+        uint64_t load = requester->table.counts[LIST_SENT + broker] / READS_APART;
+        uint64_t home = mix(requester->dial.hello.instance ^ mix(broker + 1)) >> 32;
+        choice = (UINT16_MAX - load) << 32 | home;
     } else { // a tenant's commands through one broker, while it lives
         choice = mix(bytes_get_u64(pending->tenant.bytes) ^
                      bytes_get_u64(pending->tenant.bytes + 8) ^ mix(broker + 1)) >>
@@ -498,6 +503,7 @@ bool requester_ready(const struct requester *requester) {
 void requester_count(const struct requester *requester, struct requester_counters *ret_counters) {
     *ret_counters = requester->counters;
     ret_counters->in_flight = requester->table.used;
+    ret_counters->bytes = requester->table.slab.used_bytes;
     ret_counters->waiting = 0;
     memset(ret_counters->credit, 0, sizeof ret_counters->credit);
     for (uint32_t lane = 0; lane < LANE_COUNT; lane++) {
