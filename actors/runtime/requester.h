@@ -56,6 +56,7 @@ struct requester_counters {
     uint64_t requests, answers, resends, cancels, held, refused, late_replies, malformed;
     uint64_t expired, links_lost, events;
     uint32_t in_flight, waiting; // gauges; waiting is for credit
+    uint64_t bytes; // gauge: of frames kept to be sent again, rounded up
     uint32_t links_up;
     int64_t credit[LANE_COUNT]; // requests that all brokers together would still take
 };

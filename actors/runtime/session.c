@@ -427,6 +427,8 @@ static void requester_metrics(const struct requester *requester, struct metrics 
                     counters.malformed);
     metrics_gauge(metrics, "valorize_bus_in_flight", "Requests without an answer.", NULL,
                   counters.in_flight);
+    metrics_gauge(metrics, "valorize_bus_bytes", "Frames kept to be sent again.", NULL,
+                  (double)counters.bytes);
     metrics_gauge(metrics, "valorize_bus_waiting", "Requests that wait for credit.", NULL,
                   counters.waiting);
     metrics_gauge(metrics, "valorize_bus_links", "Brokers connected.", NULL, counters.links_up);

@@ -174,6 +174,7 @@ struct world *world_new(uint64_t seed, bool trace) {
     world->queries = QUERIES;
     world->commands = 2 + chance(world, COMMANDS - 1);
     world->faults = faults_of_seed(world);
+    client_init(world);
     world->fault_gap_us = 50000 + chance(world, 1000000);
     world->requests_wanted = 100 + chance(world, 300);
     world->calm_us = world->now_us + 3000000 + chance(world, 5000000);

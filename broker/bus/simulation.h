@@ -27,6 +27,7 @@ enum {
     FIRST_COMMAND = FIRST_QUERY + QUERIES,
     PROCESSES = FIRST_COMMAND + COMMANDS,
     TENANTS = 5,
+    OPERATIONS = 4,
     HISTORY_MAX = 2000,
     TRANSACTIONS_MAX = 4096,
     BATCH_MAX = 4,
@@ -124,7 +125,7 @@ struct history {
     bool own_key; // the client gave a key, and may ask again with it; else the edge makes one
     bool accepted;
     bool cancelled;
-    bool repeated; // came again on a later connection: no network does it, the machines survive it
+    bool repeated; // one of its frames came twice
 };
 
 enum transaction_state { TX_FREE, TX_WAITS, TX_LOCKED, TX_DONE };
@@ -186,6 +187,7 @@ struct world {
     uint64_t end_us;
     bool trace;
     struct faults faults;
+    struct operation operations[OPERATIONS];
     uint32_t fault_gap_us; // at most, between two faults
     uint32_t brokers, edges, queries, commands; // taking part
     struct event *heap;
@@ -239,6 +241,7 @@ bool process_is_broker(uint32_t process);
 bool process_is_edge(uint32_t process);
 
 // --- simulation_client.c -------------------------------------------------------------------------
+void client_init(struct world *world);
 void client_ask(struct world *world);
 void client_answer(struct world *world, uint32_t request, const struct answer *answer);
 void client_cancel(struct world *world, uint32_t request);

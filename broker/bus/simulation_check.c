@@ -108,8 +108,9 @@ static void check_edge(const struct world *world, uint32_t index) {
                                                 EDGE_WINDOW_TASK, EDGE_WINDOW_BULK};
     struct requester_counters counters;
     requester_count(world->processes[index].requester, &counters);
-    if (counters.in_flight != 0)
-        world_fail(world, "edge %u keeps %u requests", index, counters.in_flight);
+    if (counters.in_flight != 0 || counters.bytes != 0)
+        world_fail(world, "edge %u keeps %u requests of %llu bytes", index, counters.in_flight,
+                   (unsigned long long)counters.bytes);
     if (counters.links_up != world->brokers)
         world_fail(world, "edge %u has %u links", index, counters.links_up);
     for (uint32_t lane = 0; lane < LANE_COUNT; lane++) {

@@ -3,13 +3,23 @@
 // edge), repeat commands with the same key, and go away.
 #include "simulation.h"
 
-// 1 query, 2 command, 3 query without a tenant (authenticate), 4 command without one.
-static const struct operation operations_of_world[] = {
-    {.number = 1, .kind = OPERATION_QUERY, .lane = LANE_INTERACTIVE, .budget_ms = 5000},
-    {.number = 2, .kind = OPERATION_COMMAND, .lane = LANE_COMMAND, .budget_ms = 10000},
-    {.number = 3, .kind = OPERATION_QUERY, .lane = LANE_INTERACTIVE, .budget_ms = 5000},
-    {.number = 4, .kind = OPERATION_COMMAND, .lane = LANE_TASK, .budget_ms = 10000},
-};
+enum { READ, WRITE, READ_WITHOUT_TENANT, WRITE_WITHOUT_TENANT };
+
+// Budgets differ from seed to seed: with short ones requests expire in every place.
+void client_init(struct world *world) {
+    static const struct operation kinds[OPERATIONS] = {
+        [READ] = {.number = 1, .kind = OPERATION_QUERY, .lane = LANE_INTERACTIVE},
+        [WRITE] = {.number = 2, .kind = OPERATION_COMMAND, .lane = LANE_COMMAND},
+        [READ_WITHOUT_TENANT] = {.number = 3, .kind = OPERATION_QUERY, .lane = LANE_INTERACTIVE},
+        [WRITE_WITHOUT_TENANT] = {.number = 4, .kind = OPERATION_COMMAND, .lane = LANE_TASK},
+    };
+    uint32_t budget_ms = chance_percent(world, 50) ? 10000 : 600 + chance(world, 3000);
+    for (uint32_t i = 0; i < OPERATIONS; i++) {
+        world->operations[i] = kinds[i];
+        world->operations[i].budget_ms =
+            kinds[i].kind == OPERATION_QUERY ? budget_ms / 2 : budget_ms;
+    }
+}
 
 static struct uuid tenant_uuid(uint32_t tenant) {
     struct uuid uuid = {{0}};
@@ -35,7 +45,7 @@ static void client_send(struct world *world, uint32_t edge, const struct operati
     bool own_key = command && (again || chance_percent(world, 70));
     const struct outgoing outgoing = {
         .operation = operation,
-        .tenant = operation->number >= 3 ? (struct uuid){{0}} : tenant_uuid(tenant),
+        .tenant = operation->number > WRITE + 1 ? (struct uuid){{0}} : tenant_uuid(tenant),
         .key = own_key ? key_bytes : NULL,
         .body = {body, 8 + chance(world, 2000)},
         .request = (void *)((uintptr_t)id + 1),
@@ -69,9 +79,9 @@ void client_ask(struct world *world) {
     uint32_t burst = chance_percent(world, 10) ? 1 + chance(world, 20) : 1;
     uint32_t edge = FIRST_EDGE + chance(world, world->edges);
     for (uint32_t i = 0; i < burst; i++) {
-        uint32_t operation = chance(world, 20) % 7 % 4;
-        uint32_t tenant = chance(world, TENANTS);
-        client_send(world, edge, &operations_of_world[operation], tenant, UINT32_MAX);
+        uint32_t operation = chance(world, 20) % 7 % OPERATIONS;
+        uint32_t tenant = chance_percent(world, 30) ? 0 : chance(world, TENANTS); // a busy one
+        client_send(world, edge, &world->operations[operation], tenant, UINT32_MAX);
     }
 }
 
@@ -99,9 +109,9 @@ void client_answer(struct world *world, uint32_t id, const struct answer *answer
     bool failed = answer->status != STATUS_OK;
     uint32_t edge = FIRST_EDGE + chance(world, world->edges);
     if (failed && history->own_key && chance_percent(world, 40)) // the client tries again
-        client_send(world, edge, &operations_of_world[1], history->tenant, history->wish);
+        client_send(world, edge, &world->operations[WRITE], history->tenant, history->wish);
     else if (chance_percent(world, failed ? 90 : 40))
-        client_send(world, edge, &operations_of_world[1], history->tenant, UINT32_MAX);
+        client_send(world, edge, &world->operations[WRITE], history->tenant, UINT32_MAX);
 }
 
 void client_cancel(struct world *world, uint32_t id) {

@@ -111,6 +111,15 @@ static void frame_plan(struct world *world, uint32_t peer, uint32_t broker, bool
          arrival_us - world->now_us);
 }
 
+// No network delivers a request twice. The machines survive it, but of two copies one may be
+// refused and the other carried out: nothing is promised about the answer.
+static void request_repeated(struct world *world, const char *frame, uint32_t broker) {
+    uint32_t request;
+    memcpy(&request, frame + ENVELOPE_BYTES, sizeof request);
+    world->history[request].repeated = true;
+    world_note(world, "request %u comes again at or from broker %u", request, broker);
+}
+
 bool network_send(struct world *world, uint32_t peer, uint32_t broker, bool to_broker,
                   struct text head, struct text body) {
     struct connection *connection = connection_of(world, peer, broker);
@@ -124,7 +133,9 @@ bool network_send(struct world *world, uint32_t peer, uint32_t broker, bool to_b
     uint8_t kind = (uint8_t)frame[4];
     if (to_broker && world->faults.repeat)
         connection_remember(connection, kind, frame, length);
-    if (world->faults.loss && world->now_us < world->calm_us && chance(world, 200) == 0) {
+    // Requests and replies are many, every other kind is rare.
+    uint32_t rarity = kind == KIND_REQUEST || kind == KIND_REPLY ? 200 : 40;
+    if (world->faults.loss && world->now_us < world->calm_us && chance(world, rarity) == 0) {
         world->tally.lost++;
         world_note(world, "lost on the way: kind %u between %u and broker %u", kind, peer, broker);
         return true;
@@ -132,6 +143,8 @@ bool network_send(struct world *world, uint32_t peer, uint32_t broker, bool to_b
     frame_plan(world, peer, broker, to_broker, frame, length);
     if (world->faults.repeat && world->now_us < world->calm_us && chance(world, 100) == 0) {
         world->tally.twice++;
+        if (kind == KIND_REQUEST)
+            request_repeated(world, frame, broker);
         frame_plan(world, peer, broker, to_broker, frame, length);
     }
     return true;
@@ -142,12 +155,8 @@ void network_redeliver(struct world *world, uint32_t peer, uint32_t broker) {
     if (connection->old_frame == NULL)
         return;
     struct text frame = {connection->old_frame, connection->old_length};
-    uint32_t request;
-    if (process_is_edge(peer)) {
-        memcpy(&request, frame.bytes + ENVELOPE_BYTES, sizeof request);
-        world->history[request].repeated = true;
-        world_note(world, "request %u comes again at broker %u", request, broker);
-    }
+    if (process_is_edge(peer))
+        request_repeated(world, frame.bytes, broker);
     world->tally.again++;
     connection->old_frame = NULL; // sending remembers it again
     network_send(world, peer, broker, true, frame, TEXT(""));
