@@ -33,8 +33,7 @@ static const struct field answer_fields[] = {{.name = "state",
 static const struct message answer_message = {"answer", answer_fields, COUNT_OF(answer_fields),
                                               sizeof(struct answer_view), 1};
 
-// The answer to `status` on an admin socket. Anything else is no news.
-static enum child_state process_hear(struct text answer) {
+enum child_state fleet_hear(struct text answer) {
     enum { ARENA_BYTES = 16 << 10 };
     struct answer_view view;
     struct arena arena;
@@ -52,7 +51,7 @@ static enum child_state process_hear(struct text answer) {
 
 static const struct child_kind process_kind = {
     .question = "status\n",
-    .hear = process_hear,
+    .hear = fleet_hear,
     .end_signal = SIGTERM,
     .press_signal = SIGKILL,
     .end_ms = END_MS,

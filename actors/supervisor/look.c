@@ -80,23 +80,19 @@ static int status_of_orphans(const char *data, const char *run) {
     return EXIT_FAILED;
 }
 
-static bool is_ready_status(const char *answer) {
-    return strstr(answer, "\"state\":\"ready\"") != NULL;
-}
-
 static int status_of_supervisor(const char *run, pid_t holder) {
-    char path[SERVERS_PATH_BYTES + 32], status[PROBE_ANSWER_BYTES + 1];
+    char path[SERVERS_PATH_BYTES + 32], status[PROBE_ANSWER_BYTES];
     (void)snprintf(path, sizeof path, "%s/supervisor.sock", run); // fits
     char *table = calloc(1, ANSWER_BYTES + 1);
     ASSERT(table != NULL);
     size_t length = probe_wait(path, "table\n", table, ANSWER_BYTES);
     size_t status_length = probe_wait(path, "status\n", status, PROBE_ANSWER_BYTES);
-    status[status_length] = '\0';
+    struct text answer = {status, (uint32_t)status_length};
     if (length == 0)
         printf("The supervisor, process %d, does not answer.\n", (int)holder);
     fputs(table, stdout);
     free(table);
-    return length > 0 && is_ready_status(status) ? EXIT_DONE : EXIT_FAILED;
+    return length > 0 && fleet_hear(answer) == CHILD_READY ? EXIT_DONE : EXIT_FAILED;
 }
 
 int look_status(const char *data) {

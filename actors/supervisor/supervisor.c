@@ -38,7 +38,7 @@ static void stage_end(struct supervisor *supervisor, enum stage stage) {
     }
 }
 
-// Processes that wait for their next start are not to start any more, whatever their stage.
+// Of our own processes none starts any more that waits for it now, whatever its stage.
 static void waiting_end(struct supervisor *supervisor) {
     for (uint32_t i = 0; i < supervisor->child_count; i++) {
         if (supervisor->children[i].state == CHILD_WAITING &&

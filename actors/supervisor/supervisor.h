@@ -110,6 +110,9 @@ void fleet_describe(void *context, const struct child *child, struct program *pr
 
 bool fleet_is_ours(const struct child *child); // not PostgreSQL or Redis
 
+// The answer to `status` on an admin socket; anything else counts as CHILD_STARTING.
+enum child_state fleet_hear(struct text answer);
+
 // --- adopt.c -----------------------------------------------------------------------------------
 
 // Takes over what runs, says so on stdout, and asks strays to end. Returns how many there were.
