@@ -166,7 +166,7 @@ def messages_c(schema):
 
 
 def operations_h(schema):
-    numbers = [f"    OPERATION_{o.name.upper()} = {o.table['number']}," for o in schema.operations]
+    numbers = [f"    OPERATION_{o.name.upper()} = {o.number}," for o in schema.operations]
     events = [f"    EVENT_{name.upper()} = {table['number']},"
               for name, table in schema.events.items()]
     return lines(BANNER + "#pragma once", '#include "operation.h"', "", "enum operation_number {",
@@ -179,7 +179,7 @@ def operations_c(schema):
     rows, index = [], []
     for place, o in enumerate(schema.operations):
         values = {
-            "name": quoted(o.name), "number": o.table["number"],
+            "name": quoted(o.name), "number": o.number,
             "kind": f"OPERATION_{o.kind.upper()}", "lane": f"LANE_{o.lane.upper()}",
             "method": quoted(o.method) if o.method else None,
             "path": quoted(o.path) if o.path else None}
@@ -190,7 +190,7 @@ def operations_c(schema):
                    "request": f"&{o.request.name}_message",
                    "reply": f"&{o.reply.name}_message" if o.reply else None}
         rows += [initializer(values)]
-        index += [f"    [{o.table['number']}] = {place + 1},"]
+        index += [f"    [{o.number}] = {place + 1},"]
     return lines(BANNER + '#include "operations.h"', "", '#include "contract.h"',
                  '#include "messages.h"', "", "const struct operation operations[] = {",
                  *(rows or ["    {.name = NULL},"]), "};",

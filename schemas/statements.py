@@ -60,7 +60,7 @@ def read_statements(root, process, operation, frame, limits):
         lines = [line.rstrip() for line in sql.splitlines() if not re.match(r"\s*--|\s*$", line)]
         sql = "\n".join(lines).rstrip(";")
         if process == "command":
-            sql = frame.replace("{operation}", str(operation.table["number"])) \
+            sql = frame.replace("{operation}", str(operation.number)) \
                        .replace("{statement}", sql)
         numbers = parameter_numbers(sql)
         count = max(numbers, default=0)
