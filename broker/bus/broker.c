@@ -216,6 +216,7 @@ void broker_tick(struct broker *broker, uint64_t now_us) {
         broker->dispatched_per_s = count * 1000000 / (now_us - broker->second_us);
         broker->dispatched_at_second = broker->dispatched;
         broker->second_us = now_us;
+        busiest_second_passed(&broker->busiest);
     }
 }
 

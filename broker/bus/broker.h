@@ -7,6 +7,7 @@
 // the broker's own (STATUS_LOST, EXPIRED, UNAVAILABLE, BUSY, OVER_SHARE). Bodies are never opened
 // but those of control frames (control.h).
 #pragma once
+#include "busiest.h"
 #include "control.h"
 
 // Effects. An address names a connection: on a ROUTER socket the five bytes of the routing id as a
@@ -89,6 +90,8 @@ struct broker_view {
     uint64_t events; // sent
     struct broker_lane_view lanes[LANE_COUNT];
     uint64_t drops[CAUSE_COUNT];
+    uint32_t busiest_count;
+    struct busiest_view busiest[BUSIEST_TOLD]; // tenants, most first
 };
 void broker_look(const struct broker *broker, struct broker_view *ret_view);
 

@@ -120,6 +120,7 @@ struct broker {
 
     struct broker_lane_view lanes[LANE_COUNT];
     uint64_t drops[CAUSE_COUNT];
+    struct busiest busiest;
     uint64_t events;
     uint64_t dispatched;
     uint64_t dispatched_at_second;

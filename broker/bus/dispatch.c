@@ -358,6 +358,8 @@ void dispatch_receive_request(struct broker *broker, struct arrival *arrival) {
         return;
     peer->open[envelope->lane]++;
     broker->lanes[envelope->lane].accepted++;
+    if (!flow->lone)
+        busiest_add(&broker->busiest, envelope->tenant);
     if (actor != NO_ACTOR) {
         if (age_us > 0)
             envelope_set_budget(arrival->frame, (uint32_t)(envelope->budget_us - age_us));

@@ -18,6 +18,7 @@ void broker_look(const struct broker *broker, struct broker_view *ret_view) {
         ret_view->edges += broker->peers[i].address != 0 && peer_is_edge(&broker->peers[i]);
     memcpy(ret_view->lanes, broker->lanes, sizeof ret_view->lanes);
     memcpy(ret_view->drops, broker->drops, sizeof ret_view->drops);
+    ret_view->busiest_count = busiest_look(&broker->busiest, ret_view->busiest);
 }
 
 static const char *peer_state_name(const struct peer *peer) {

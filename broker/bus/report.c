@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "report.h"
 
+#include "format.h"
+
 #include <stdio.h>
 
 static const char *const lane_names[LANE_COUNT] = {
@@ -18,13 +20,12 @@ static const char *const role_names[ROLE_COUNT] = {
 // --- top ---------------------------------------------------------------------------------------
 
 static void sheet_lane(struct sheet *sheet, const char *name, const struct broker_lane_view *lane) {
-    uint64_t wait_us = lane->dispatched == 0 ? 0 : lane->queue_us / lane->dispatched;
     sheet_print(sheet,
-                "\"%s\":{\"queued\":%u,\"in_flight\":%u,\"accepted\":%llu,\"dispatched\":%llu,"
-                "\"answered\":%llu,\"mean_wait_us\":%llu}",
+                "{\"name\":\"%s\",\"queued\":%u,\"in_flight\":%u,\"accepted\":%llu,"
+                "\"dispatched\":%llu,\"answered\":%llu,\"waited_us\":%llu}",
                 name, lane->queued, lane->in_flight, (unsigned long long)lane->accepted,
                 (unsigned long long)lane->dispatched, (unsigned long long)lane->answered,
-                (unsigned long long)wait_us);
+                (unsigned long long)lane->queue_us);
 }
 
 static void sheet_peer(struct sheet *sheet, const struct broker_peer_view *peer) {
@@ -42,6 +43,13 @@ static void sheet_peer(struct sheet *sheet, const struct broker_peer_view *peer)
                 (unsigned long long)peer->replies, peer->served);
 }
 
+static void sheet_tenant(struct sheet *sheet, uint32_t place, const struct busiest_view *view) {
+    char tenant[UUID_TEXT_BYTES + 1];
+    tenant[uuid_write(view->tenant, tenant)] = '\0';
+    sheet_print(sheet, "%s{\"tenant\":\"%s\",\"milli_per_second\":%.0f}", place == 0 ? "" : ",",
+                tenant, view->per_second * 1000);
+}
+
 struct text report_top(const struct broker *broker, uint64_t now_us, struct arena *arena) {
     struct broker_view view;
     broker_look(broker, &view);
@@ -51,7 +59,7 @@ struct text report_top(const struct broker *broker, uint64_t now_us, struct aren
     sheet_quoted(&sheet, view.name);
     sheet_print(&sheet,
                 ",\"up_s\":%llu,\"draining\":%s,\"edges\":%u,\"actors\":%u,\"tenants\":%u,"
-                "\"queued_bytes\":%llu,\"per_second\":%llu,\"events\":%llu,\"lanes\":{",
+                "\"queued_bytes\":%llu,\"per_second\":%llu,\"events\":%llu,\"lanes\":[",
                 (unsigned long long)(now_us - view.started_us) / 1000000,
                 view.draining ? "true" : "false", view.edges, view.actors, view.tenants,
                 (unsigned long long)view.queued_bytes, (unsigned long long)view.forwarded_per_s,
@@ -60,11 +68,14 @@ struct text report_top(const struct broker *broker, uint64_t now_us, struct aren
         sheet_print(&sheet, "%s", lane == 0 ? "" : ",");
         sheet_lane(&sheet, lane_names[lane], &view.lanes[lane]);
     }
-    sheet_print(&sheet, "},\"drops\":{");
+    sheet_print(&sheet, "],\"drops\":[");
     for (uint32_t cause = 0; cause < CAUSE_COUNT; cause++)
-        sheet_print(&sheet, "%s\"%s\":%llu", cause == 0 ? "" : ",", broker_cause_names[cause],
-                    (unsigned long long)view.drops[cause]);
-    sheet_print(&sheet, "},\"peers\":[");
+        sheet_print(&sheet, "%s{\"cause\":\"%s\",\"count\":%llu}", cause == 0 ? "" : ",",
+                    broker_cause_names[cause], (unsigned long long)view.drops[cause]);
+    sheet_print(&sheet, "],\"busiest\":[");
+    for (uint32_t i = 0; i < view.busiest_count; i++)
+        sheet_tenant(&sheet, i, &view.busiest[i]);
+    sheet_print(&sheet, "],\"peers\":[");
     struct broker_peer_view peer;
     for (uint32_t i = 0; broker_look_peer(broker, i, now_us, &peer); i++) {
         sheet_print(&sheet, "%s", i == 0 ? "" : ",");
