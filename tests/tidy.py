@@ -178,6 +178,8 @@ def banned_calls(tree):
     for path in tree.files(".c", ".h"):
         for number, line in enumerate(without_comments(tree.text[path]).splitlines(), 1):
             for call in pattern.findall(line):
+                if call == "usleep" and path.stem.endswith("_test"):
+                    continue  # between two looks at a condition
                 yield path, number, f"{call} is banned; use {BANNED[call]}"
 
 
@@ -226,7 +228,7 @@ def twin_functions(tree):
     for path in tree.files(".c"):
         for name, first, body, _ in functions(tree.text[path]):
             text = re.sub(r"\s+", " ", " ".join(body)).strip()
-            if len(body) >= 3:
+            if len(body) >= 3 and name != "main":
                 seen[text].append((path, first, name))
     for twins in seen.values():
         for path, first, name in twins[1:]:

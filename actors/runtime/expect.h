@@ -20,6 +20,8 @@ struct test {
 
 #define EXPECT(condition) ((condition) ? (void)0 : expect_failed_(__FILE__, __LINE__, #condition))
 
+#define EXPECT_NEVER(sentence) expect_failed_(__FILE__, __LINE__, "never: " sentence)
+
 #define EXPECT_INTEGER(actual, expected) \
     expect_integer_(__FILE__, __LINE__, #actual, (long long)(actual), (long long)(expected))
 

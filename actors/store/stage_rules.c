@@ -17,7 +17,7 @@ static void check_parameters(struct stage *stage, const struct statement *statem
     stage_run(stage, sql);
     const char *count = stage_value(stage, "SELECT cardinality(parameter_types) FROM"
                                            " pg_prepared_statements WHERE name = 'checked'");
-    EXPECT_INTEGER(atoi(count), statement->parameter_count);
+    EXPECT_INTEGER(strtol(count, NULL, 10), statement->parameter_count);
     stage_run(stage, "DEALLOCATE checked");
 }
 
