@@ -301,6 +301,24 @@ static bool read_member(struct input *input, const struct field *field, yyjson_v
     }
 }
 
+static bool read_list(struct input *input, const struct field *field, yyjson_val *value,
+                      struct list *list) {
+    size_t count = yyjson_arr_size(value);
+    if (!yyjson_is_arr(value) || count > field->list_maximum)
+        return false;
+    char *items = arena_take_zeroed(input->arena, count * field->element_size);
+    if (items == NULL)
+        return false;
+    *list = (struct list){items, (uint32_t)count};
+    size_t index, total;
+    yyjson_val *item;
+    yyjson_arr_foreach(value, index, total, item) {
+        if (!read_member(input, field, item, items + index * field->element_size))
+            return false;
+    }
+    return true;
+}
+
 static bool read_view(struct input *input, const struct message *message, yyjson_val *object,
                       void *view) {
     if (!yyjson_is_obj(object))
@@ -311,7 +329,9 @@ static bool read_view(struct input *input, const struct message *message, yyjson
         bool absent = value == NULL || yyjson_is_null(value);
         if (absent && field->presence_offset == FIELD_ALWAYS)
             return false;
-        if (!absent && !read_member(input, field, value, field_member(field, view)))
+        void *member = field_member(field, view);
+        if (!absent && !(field->list ? read_list(input, field, value, member)
+                                     : read_member(input, field, value, member)))
             return false;
         field_set_present(field, view, !absent);
     }

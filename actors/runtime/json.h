@@ -31,6 +31,7 @@ MUST_USE enum status json_bind_parameters(const struct message *message, enum fi
                                           struct failure *failure);
 
 // An actor's JSON reply of one object -> the struct of its type (<type>_view of messages.h).
-// money_text fields stay empty, a json field gets its JSON text. False unless it fits the table.
+// money_text fields stay empty, a json field gets its JSON text, a list's items live in the arena.
+// False unless it fits the table.
 MUST_USE bool json_read_view(const struct message *message, struct text json, struct arena *arena,
                              void *ret_view);

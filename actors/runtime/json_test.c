@@ -312,6 +312,43 @@ static void test_a_reply_becomes_a_struct(void) {
     EXPECT_TEXT(deep.author.name, "N");
 }
 
+struct shelf {
+    struct list authors;
+};
+
+static bool read_shelf(const char *json, struct shelf *shelf) {
+    static const struct field fields[] = {
+        {.name = "authors",
+         .type = FIELD_MESSAGE,
+         .list = true,
+         .list_maximum = 2,
+         .offset = offsetof(struct shelf, authors),
+         .presence_offset = FIELD_ALWAYS,
+         .nested = &author_view_message,
+         .element_size = sizeof(struct author_view)},
+    };
+    static const struct message message = {"shelf", fields, 1, sizeof(struct shelf), 0};
+    arena_reset(&arena);
+    return json_read_view(&message, text_of(json), &arena, shelf);
+}
+
+#define AUTHOR(name) "{\"id\":\"" B "\",\"name\":\"" name "\",\"born\":null}"
+
+static void test_lists_of_a_reply(void) {
+    struct shelf shelf;
+    EXPECT(read_shelf("{\"authors\":[]}", &shelf));
+    EXPECT_INTEGER(shelf.authors.count, 0);
+    EXPECT(read_shelf("{\"authors\":[" AUTHOR("N") "," AUTHOR("M") "]}", &shelf));
+    EXPECT_INTEGER(shelf.authors.count, 2);
+    const struct author_view *authors = shelf.authors.items;
+    EXPECT_TEXT(authors[0].name, "N");
+    EXPECT_TEXT(authors[1].name, "M");
+    EXPECT(!read_shelf("{\"authors\":[" AUTHOR("N") "," AUTHOR("M") "," AUTHOR("O") "]}", &shelf));
+    EXPECT(!read_shelf("{\"authors\":[" AUTHOR("N") ",{}]}", &shelf));
+    EXPECT(!read_shelf("{\"authors\":{}}", &shelf));
+    EXPECT(!read_shelf("{}", &shelf));
+}
+
 int main(void) {
     static const struct test tests[] = {
         {"a whole body fills the struct", test_a_whole_body},
@@ -325,6 +362,7 @@ int main(void) {
         {"wrong query fields are told at once", test_wrong_query_fields},
         {"a path that is no id is not found", test_a_path_that_is_no_id_is_not_found},
         {"an actor's reply becomes a struct", test_a_reply_becomes_a_struct},
+        {"lists of a reply are read whole, with their limit", test_lists_of_a_reply},
     };
     arena_init(&arena, 1 << 15);
     int result = expect_run(tests, COUNT_OF(tests));

@@ -25,10 +25,14 @@ int migrate_command(int argc, char **argv) {
     config_read(settings, COUNT_OF(settings), &config, argc, argv);
     if (argc > 1)
         return command_refuse("migrate", "It takes no arguments but --help.");
-    char url[PLACE_URL_BYTES], sentence[PLACE_SENTENCE_BYTES];
+    struct place place;
+    char sentence[PLACE_SENTENCE_BYTES];
+    bool given = config.database_url[0] != '\0';
+    if (!given && !place_read(config.data, &place, sentence, sizeof sentence))
+        return command_fail("migrate", sentence);
     struct migrate_report report;
-    if (!place_database_url(config.database_url, config.data, url, sentence, sizeof sentence) ||
-        !migrate_run(url, &report, sentence, sizeof sentence))
+    if (!migrate_run(given ? config.database_url : place.database_url, &report, sentence,
+                     sizeof sentence))
         return command_fail("migrate", sentence);
     for (uint32_t i = report.total - report.applied; i < report.total; i++)
         printf("applied %s\n", migrations[i].name);

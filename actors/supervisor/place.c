@@ -7,75 +7,64 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { STATE_BYTES_MAX = 256 << 10, ARENA_BYTES = 64 << 10 };
+enum { STATE_BYTES_MAX = 256 << 10, ARENA_BYTES = 2 << 20, PATH_BYTES = 512 };
 
 struct state_view {
     struct text database_url;
+    struct text brokers;
 };
 
-// The one field of state.json that is wanted here; json.h skips all others.
-static const struct field state_fields[] = {{.name = "database_url",
-                                             .number = 1,
-                                             .type = FIELD_STRING,
-                                             .place = PLACE_BODY,
-                                             .required = true,
-                                             .offset = offsetof(struct state_view, database_url),
-                                             .presence_offset = FIELD_ALWAYS,
-                                             .maximum = PLACE_URL_BYTES - 1,
-                                             .element_size = sizeof(struct text),
-                                             .label = "database url",
-                                             .path = "database_url"}};
-
+// The fields of state.json that are wanted here; all others are skipped.
+#define STRING(member) \
+    { \
+        .name = #member, .type = FIELD_STRING, .offset = offsetof(struct state_view, member), \
+        .presence_offset = FIELD_ALWAYS \
+    }
+static const struct field state_fields[] = {STRING(database_url), STRING(brokers)};
 static const struct message state_message = {"state", state_fields, COUNT_OF(state_fields),
-                                             sizeof(struct state_view), 1};
+                                             sizeof(struct state_view), 0};
 
-static bool state_read(const char *path, char *bytes, struct text *ret_state) {
+// Into the arena; errno says what went wrong.
+static bool state_read(const char *path, struct arena *arena, struct text *ret_state) {
+    char *bytes = arena_take(arena, STATE_BYTES_MAX);
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return false;
     size_t length = fread(bytes, 1, STATE_BYTES_MAX, file);
-    bool good = ferror(file) == 0 && length < STATE_BYTES_MAX;
+    bool good = ferror(file) == 0;
     fclose(file);
     *ret_state = (struct text){bytes, (uint32_t)length};
     return good;
 }
 
-static bool url_of_state(struct text state, char ret_url[PLACE_URL_BYTES]) {
-    struct arena arena;
-    arena_init(&arena, ARENA_BYTES);
-    struct state_view view;
-    struct failure failure;
-    failure_reset(&failure);
-    message_reset(&state_message, &view);
-    bool good = json_bind_body(&state_message, state, &arena, &view, &failure) == STATUS_OK &&
-                view.database_url.length < PLACE_URL_BYTES;
-    if (good)
-        snprintf(ret_url, PLACE_URL_BYTES, "%.*s", (int)view.database_url.length,
-                 view.database_url.bytes);
-    arena_deinit(&arena);
-    return good;
+static bool text_store(struct text text, char *ret_text, size_t size) {
+    (void)snprintf(ret_text, size, "%.*s", (int)text.length, text.bytes); // checked here
+    return text.length < size;
 }
 
-bool place_database_url(const char *configured, const char *data, char ret_url[PLACE_URL_BYTES],
-                        char *ret_sentence, size_t size) {
-    if (configured[0] != '\0') {
-        snprintf(ret_url, PLACE_URL_BYTES, "%s", configured);
-        return true;
-    }
-    char path[512];
-    snprintf(path, sizeof path, "%s/run/state.json", data);
-    char *bytes = malloc(STATE_BYTES_MAX);
-    ASSERT(bytes != NULL);
+static bool place_fill(struct text state, struct arena *arena, struct place *ret_place) {
+    struct state_view view;
+    return json_read_view(&state_message, state, arena, &view) &&
+           text_store(view.database_url, ret_place->database_url, PLACE_URL_BYTES) &&
+           text_store(view.brokers, ret_place->brokers, PLACE_BROKERS_BYTES);
+}
+
+bool place_read(const char *data, struct place *ret_place, char *ret_sentence, size_t size) {
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "%s/run/state.json", data); // a longer one does not exist
+    struct arena arena;
+    arena_init(&arena, ARENA_BYTES);
     struct text state;
-    bool good = state_read(path, bytes, &state);
-    if (!good)
-        snprintf(ret_sentence, size,
-                 "Nothing runs on the folder %s (%s: %s). "
-                 "Set DATABASE_URL, or VALORIZE_DATA to the folder of a running system.",
-                 data, path, strerror(errno));
-    else if (!(good = url_of_state(state, ret_url)))
-        snprintf(ret_sentence, size, "%s is damaged. Start the system again, or set DATABASE_URL.",
-                 path);
-    free(bytes);
+    bool read = state_read(path, &arena, &state);
+    if (!read)
+        (void)snprintf(
+            ret_sentence, size,
+            "Nothing runs on the folder %s (%s: %s). Start it with `valorize up`, or set "
+            "VALORIZE_DATA to the folder of a running system.",
+            data, path, strerror(errno));
+    bool good = read && place_fill(state, &arena, ret_place);
+    if (read && !good)
+        (void)snprintf(ret_sentence, size, "%s is damaged. Start the system again.", path);
+    arena_deinit(&arena);
     return good;
 }
