@@ -14,6 +14,10 @@ static const struct command commands[] = {
      "  --stop    ends a running system\n\n",
      up_command},
     {"migrate", "brings the database to the shape this build needs", "", migrate_command},
+    {"top", "shows what goes through the brokers of a running system, anew each second",
+     "  --once    prints one table after a second and ends, as it does where there is no terminal\n"
+     "  --json    prints what the brokers tell, for programs\n\n",
+     top_command},
 };
 
 static void usage_print(FILE *stream) {

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a broker answers to `top`, as a struct, and all brokers together. Pure.
+#pragma once
+#include "arena.h"
+#include "limits.h"
+
+enum {
+    TOP_LANES_MAX = 8, // further ones in an answer: it is not understood
+    TOP_CAUSES_MAX = 64,
+    TOP_TENANTS_MAX = 64,
+    TOP_PROCESSES_MAX = BROKERS_MAX * PEERS_MAX,
+};
+
+// Counts that only grow are since the broker's start; the others are of this moment.
+struct top_lane {
+    struct text name;
+    int64_t queued, in_flight, accepted, dispatched, waited_us;
+};
+
+struct top_cause {
+    struct text cause;
+    int64_t count;
+};
+
+struct top_tenant {
+    struct text tenant;
+    int64_t milli_per_second;
+};
+
+struct top_process {
+    struct text name, role, state;
+    int64_t pid, window, credit, in_flight, queued, requests;
+    int64_t sessions; // brokers it is connected to
+};
+
+struct top_broker {
+    struct text name;
+    int64_t up_s, tenants, queued_bytes, events;
+    bool draining;
+    struct list lanes, drops, busiest, peers; // of the structs above
+};
+
+// False: it is not what a broker of this build answers. Texts are in the answer.
+MUST_USE bool top_broker_read(struct text answer, struct arena *arena, struct top_broker *ret_top);
+
+// All brokers together: the same lanes, causes, tenants and processes added up, tenants and
+// processes in the order in which they are shown. A process is in the worse of its states.
+struct top_view {
+    uint32_t lane_count, cause_count, tenant_count, process_count;
+    struct top_lane lanes[TOP_LANES_MAX];
+    struct top_cause causes[TOP_CAUSES_MAX];
+    struct top_tenant tenants[BROKERS_MAX * TOP_TENANTS_MAX];
+    struct top_process processes[TOP_PROCESSES_MAX];
+};
+void top_view_make(struct top_view *ret_view, const struct top_broker *brokers, uint32_t count);
