@@ -22,27 +22,32 @@ void link_init(struct link *link, uint64_t now_us) {
     *link = (struct link){.state = LINK_DOWN, .ran_us = now_us, .nonce = now_us};
 }
 
-static void link_pause(struct link *link, uint64_t pause_us, uint64_t now_us) {
-    link->pause_us = MAX(link->pause_us, pause_us);
-    link->paused_until_us = now_us;
-}
-
 // Notices that this end stood still. The peer is then given the time anew.
 static void link_run(struct link *link, uint64_t now_us) {
     uint64_t pause_us = now_us - link->ran_us;
     link->ran_us = now_us;
-    if (pause_us <= suspect_us / 2)
-        return;
-    link->heard_us += pause_us;
-    link_pause(link, pause_us, now_us);
+    if (pause_us > suspect_us / 2)
+        link->heard_us += pause_us;
+}
+
+// A frame came. After a pause, whosesoever, those that follow may have been on their way for the
+// whole of it, and for any further pause until all of them are read.
+static void link_hear(struct link *link, uint64_t now_us) {
+    if (now_us - link->read_us > suspect_us / 2) {
+        if (link->aged_from_us == 0)
+            link->aged_from_us = link->read_us;
+        link->aged_until_us = now_us;
+    }
+    link->heard_us = now_us;
+    link->read_us = now_us;
 }
 
 static void link_open(struct link *link, uint64_t now_us) {
     link_set_state(link, LINK_UP);
     link->heard_us = now_us;
+    link->read_us = now_us;
     link->beat_due_us = now_us + beat_us;
     link->peer_clock_us = 0;
-    link->pause_us = 0;
 }
 
 void link_accept(struct link *link, uint64_t now_us) {
@@ -53,8 +58,10 @@ void link_accept(struct link *link, uint64_t now_us) {
 static void link_greet(struct link *link, uint64_t now_us) {
     link_set_state(link, LINK_GREETING);
     link->heard_us = now_us;
+    link->read_us = now_us;
     link->beat_due_us = now_us;
     link->nonce++;
+    link->aged_from_us = 0; // what follows the answer to this greeting is newer than it
 }
 
 void link_connected(struct link *link, uint64_t now_us) {
@@ -85,8 +92,8 @@ static void link_receive_beat(struct link *link, struct text body, struct beat *
     if (!link_is_open(link) || !control_read_beat(body, ret_beat))
         return;
     link->peer_clock_us = ret_beat->clock_us;
-    if (ret_beat->echo_us >= link->paused_until_us)
-        link->pause_us = 0;
+    if (ret_beat->echo_us >= link->aged_until_us)
+        link->aged_from_us = 0;
     *ret_has_beat = true;
 }
 
@@ -96,11 +103,7 @@ enum link_change link_receive(struct link *link, const struct envelope *envelope
     *ret_has_beat = false;
     if (link->state == LINK_DOWN)
         return LINK_UNCHANGED;
-    // After a silence the frames that come may have been on their way all the time.
-    uint64_t silent_us = now_us > link->heard_us ? now_us - link->heard_us : 0;
-    if (silent_us > suspect_us / 2)
-        link_pause(link, silent_us, now_us);
-    link->heard_us = now_us;
+    link_hear(link, now_us);
     bool doubted = link->state == LINK_SUSPECT;
     switch (envelope->kind) {
     case KIND_WELCOME:
@@ -129,6 +132,7 @@ enum link_change link_receive(struct link *link, const struct envelope *envelope
     if (!doubted)
         return LINK_UNCHANGED;
     link_set_state(link, LINK_UP);
+    link->beat_due_us = now_us; // the peer waits for proof that what it reads is new
     return LINK_TRUSTED;
 }
 
@@ -169,7 +173,7 @@ bool link_takes_work(const struct link *link) {
 }
 
 uint64_t link_age_us(const struct link *link) {
-    return link->pause_us;
+    return link->aged_from_us == 0 ? 0 : link->read_us - link->aged_from_us;
 }
 
 void link_stamp_beat(struct link *link, struct beat *beat, uint64_t now_us) {

@@ -11,8 +11,8 @@
 //    +--disconnected, rehello, goodbye--- LEAVING <----------------+ (any state -> DOWN)
 //
 // An end that did not run for longer than SUSPECT_MS / 2 blames itself: the others' silence is
-// counted from when it runs again. What comes after such a pause, or after such a silence of the
-// peer, may be as old as that: link_age_us.
+// counted from when it runs again. What is read after a pause of either end, or of the network, may
+// be as old as the pause: link_age_us.
 #pragma once
 #include "control.h"
 
@@ -32,12 +32,13 @@ enum link_change {
 struct link {
     uint8_t state; // enum link_state
     uint64_t ran_us; // when this end last looked
-    uint64_t heard_us; // when the last frame came
+    uint64_t heard_us; // when the last frame came; moved on by pauses of this end
+    uint64_t read_us; // when the last frame came
     uint64_t beat_due_us; // heartbeat, or hello while GREETING
     uint64_t nonce; // of the last hello
     uint64_t peer_clock_us; // to be echoed
-    uint64_t pause_us; // how old an unread frame may be: see link_age_us
-    uint64_t paused_until_us;
+    uint64_t aged_from_us; // an unread frame may be as old as this; 0: none is old
+    uint64_t aged_until_us; // a heartbeat that answers one sent since then is the end of it
 };
 
 void link_init(struct link *link, uint64_t now_us);

@@ -389,8 +389,8 @@ static void requester_receive_reply(struct requester *requester, uint32_t broker
         // The broker that lost an actor knows it; one that has none or leaves is left.
         uint32_t avoid = answer.status == STATUS_UNAVAILABLE ? broker : NO_BROKER;
         requester_retry(requester, pending, answer.status, avoid, now_us);
-    } else if (refusal && pending->maybe_done && !pending->read_only &&
-               answer.status != STATUS_EXPIRED) {
+    } else if (refusal && pending->maybe_done && !pending->read_only) {
+        // An earlier attempt may still be carried out, also where this one came too late.
         requester_refuse(requester, pending, STATUS_LOST);
     } else {
         requester_answer(requester, pending, &answer);

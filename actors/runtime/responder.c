@@ -24,9 +24,17 @@ struct responder {
     bool drained;
 };
 
+// So old are the frames that are read now that their broker may have told the edge that they are
+// lost.
+static bool responder_is_behind(const struct responder *responder, uint32_t broker) {
+    return link_age_us(&responder->dial.ends[broker].link) >= SUSPECT_MS * 1000ULL;
+}
+
 static uint64_t responder_limit(const struct responder *responder, uint32_t broker) {
     const struct grant *grant = &responder->grants[broker];
-    uint64_t window = responder->draining ? 0 : responder->window;
+    // What would be refused is not asked for: a fast refusal looks like an idle actor.
+    bool closed = responder->draining || responder_is_behind(responder, broker);
+    uint64_t window = closed ? 0 : responder->window;
     uint64_t limit = grant->received + window;
     return limit > grant->in_hand ? limit - grant->in_hand : 0;
 }
@@ -73,8 +81,11 @@ static void responder_run(struct responder *responder, uint64_t now_us) {
     responder->ran_us = now_us;
 }
 
-bool responder_is_stale(const struct responder *responder, const struct return_address *address) {
-    return address->received_us < responder->stale_before_us ||
+// The owner may ask before anything else has told the responder what time it is.
+bool responder_is_stale(const struct responder *responder, const struct return_address *address,
+                        uint64_t now_us) {
+    return now_us - responder->ran_us >= SUSPECT_MS * 1000ULL ||
+           address->received_us < responder->stale_before_us ||
            address->received_us < responder->grants[address->broker].lost_us;
 }
 
@@ -175,7 +186,8 @@ static void responder_receive_request(struct responder *responder, uint32_t brok
     // Of an earlier connection: its sender has been told that it is lost.
     if (!link_is_open(link))
         return;
-    if (grant->received >= responder_limit(responder, broker))
+    bool behind = responder_is_behind(responder, broker);
+    if (!behind && grant->received >= responder_limit(responder, broker))
         responder->counters.overdrawn++;
     grant->received++;
     grant->in_hand++;
@@ -190,15 +202,13 @@ static void responder_receive_request(struct responder *responder, uint32_t brok
         .deadline_us = now_us + left_us,
         .broker = (uint8_t)broker,
     };
-    // So old that its broker may have told the edge that it is lost.
-    bool stale = age_us >= SUSPECT_MS * 1000ULL;
-    if (left_us > 0 && !stale) {
+    if (left_us > 0 && !behind) {
         responder->port.deliver(responder->port.context, &delivery);
         return;
     }
     responder->counters.expired++;
     const struct return_address address = responder_return_address(&delivery);
-    responder_reply(responder, &address, stale ? STATUS_UNAVAILABLE : STATUS_EXPIRED, 0,
+    responder_reply(responder, &address, behind ? STATUS_UNAVAILABLE : STATUS_EXPIRED, 0,
                     &(struct reply_block){0}, TEXT(""));
 }
 
@@ -214,11 +224,14 @@ void responder_receive(struct responder *responder, uint32_t broker, struct text
     struct text body = {frame.bytes + ENVELOPE_BYTES, frame.length - ENVELOPE_BYTES};
     struct beat beat;
     bool has_beat;
+    bool behind = responder_is_behind(responder, broker);
     enum link_change change = link_receive(&end->link, &envelope, body, now_us, &beat, &has_beat);
     responder_apply_change(responder, broker, change);
     if (has_beat) { // what was lost under way is not owed for ever
         responder->grants[broker].received = beat.sent[0];
         end->event_bytes = beat.event_bytes;
+        if (behind && !responder_is_behind(responder, broker))
+            dial_send_beat(&responder->dial, broker, KIND_CREDIT, now_us);
     }
     switch (envelope.kind) {
     case KIND_REQUEST:

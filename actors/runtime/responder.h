@@ -81,7 +81,8 @@ void responder_reply(struct responder *responder, const struct return_address *a
 // True for a delivery that was in hand while this process stood still for SUSPECT_MS or longer, or
 // when the connection it came by was lost: its sender may have been told that it is lost. One whose
 // work has not begun is to be answered STATUS_UNAVAILABLE instead of being begun.
-bool responder_is_stale(const struct responder *responder, const struct return_address *address);
+bool responder_is_stale(const struct responder *responder, const struct return_address *address,
+                        uint64_t now_us);
 
 // As requester_publish.
 bool responder_publish(struct responder *responder, uint16_t operation, struct uuid channel,

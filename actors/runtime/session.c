@@ -369,7 +369,7 @@ void session_reply(struct session *session, const struct return_address *address
 }
 
 bool session_is_stale(const struct session *session, const struct return_address *address) {
-    return responder_is_stale(session->responder, address);
+    return responder_is_stale(session->responder, address, loop_now_us(session->loop));
 }
 
 enum status session_request(struct session *session, const struct outgoing *outgoing,

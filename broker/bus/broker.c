@@ -112,18 +112,8 @@ static void stranger_answer(struct broker *broker, uint64_t address, uint8_t kin
     (void)broker->port.send(broker->port.context, address, (struct text){frame, length});
 }
 
-static void peer_receive(struct broker *broker, struct arrival *arrival) {
+static void peer_receive_kind(struct broker *broker, struct arrival *arrival) {
     struct peer *peer = arrival->peer;
-    struct text body = {arrival->frame + ENVELOPE_BYTES, arrival->length - ENVELOPE_BYTES};
-    struct beat beat;
-    bool has_beat;
-    enum link_change change =
-        link_receive(&peer->link, &arrival->envelope, body, broker->now_us, &beat, &has_beat);
-    peer_apply_change(broker, peer, change);
-    if (change == LINK_LOST) // goodbye
-        return;
-    if (has_beat)
-        peer_receive_beat(broker, peer, &beat);
     switch (arrival->envelope.kind) {
     case KIND_REQUEST:
         dispatch_receive_request(broker, arrival);
@@ -149,6 +139,23 @@ static void peer_receive(struct broker *broker, struct arrival *arrival) {
     default:
         break; // of a later version: a sign of life
     }
+}
+
+static void peer_receive(struct broker *broker, struct arrival *arrival) {
+    struct peer *peer = arrival->peer;
+    struct text body = {arrival->frame + ENVELOPE_BYTES, arrival->length - ENVELOPE_BYTES};
+    struct beat beat;
+    bool has_beat;
+    enum link_change change =
+        link_receive(&peer->link, &arrival->envelope, body, broker->now_us, &beat, &has_beat);
+    if (change == LINK_LOST) { // goodbye
+        peer_apply_change(broker, peer, change);
+        return;
+    }
+    if (has_beat)
+        peer_receive_beat(broker, peer, &beat);
+    peer_receive_kind(broker, arrival);
+    peer_apply_change(broker, peer, change); // last: now the credit it grants is known
 }
 
 void broker_receive(struct broker *broker, uint64_t address, char *frame, uint32_t length,

@@ -4,9 +4,9 @@
 // stopped or drained, every request is answered.
 #include "clock.h"
 #include "expect.h"
+#include "operations.h"
 #include "process.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { READ_NUMBER = 901, WRITE_NUMBER = 902, EVENT_NUMBER = 7, PATIENCE_MS = 20000 };
+enum { READ_NUMBER = 901, WRITE_NUMBER = 902, PATIENCE_MS = 20000 };
 
 static const struct operation read_operation = {
     .name = "sample_read",
@@ -46,29 +46,28 @@ static struct process_config config_of(const char *name) {
         .name = name, .data = directory, .brokers = brokers, .log_level = "error"};
 }
 
-static pid_t child_started(pid_t child) {
-    ASSERT(child > 0 && child_count < CHILDREN_MAX);
-    return children[child_count++] = child;
-}
-
-// A child ends with the test, however that ends.
+// 0 in the child, which dies with this process however that ends.
 static pid_t child_fork(void) {
+    pid_t parent = getpid();
     pid_t child = fork();
-    if (child == 0)
-        ASSERT(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
-    return child;
+    ASSERT(child >= 0 && child_count < CHILDREN_MAX);
+    if (child > 0)
+        return children[child_count++] = child;
+    ASSERT(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
+    if (getppid() != parent)
+        _exit(1);
+    return 0;
 }
 
 static pid_t broker_start(const char *name) {
     pid_t child = child_fork();
-    if (child == 0) {
-        ASSERT(setenv("VALORIZE_NAME", name, 1) == 0);
-        ASSERT(setenv("VALORIZE_DATA", directory, 1) == 0);
-        ASSERT(setenv("VALORIZE_LOG_LEVEL", "error", 1) == 0);
-        execl(BROKER_PROGRAM, BROKER_PROGRAM, (char *)NULL);
-        _exit(127);
-    }
-    return child_started(child);
+    if (child != 0)
+        return child;
+    ASSERT(setenv("VALORIZE_NAME", name, 1) == 0);
+    ASSERT(setenv("VALORIZE_DATA", directory, 1) == 0);
+    ASSERT(setenv("VALORIZE_LOG_LEVEL", "error", 1) == 0);
+    execl(BROKER_PROGRAM, BROKER_PROGRAM, (char *)NULL);
+    _exit(127);
 }
 
 static void child_reap(pid_t child, int expected) {
@@ -91,8 +90,8 @@ static void child_kill(pid_t child) {
 
 static void children_end(void) {
     for (uint32_t i = 0; i < child_count; i++) {
-        if (children[i] > 0)
-            child_kill(children[i]);
+        if (children[i] > 0 && kill(children[i], SIGKILL) == 0)
+            (void)waitpid(children[i], NULL, 0); // whatever it ended with
     }
     child_count = 0;
 }
@@ -127,7 +126,7 @@ static void admin_await(const char *name, const char *line, const char *part) {
 
 // --- actors ------------------------------------------------------------------------------------
 
-enum manner { ACTOR_ANSWERS, ACTOR_DELAYS, ACTOR_KEEPS };
+enum manner { ACTOR_ANSWERS, ACTOR_DELAYS, ACTOR_KEEPS, ACTOR_REVOKES };
 enum { DELAY_US = 20000, HELD_MAX = 512 };
 
 struct actor {
@@ -159,7 +158,10 @@ static void actor_receives(void *context, const struct delivery *delivery) {
     struct return_address address =
         session_return_address(process_session(actor->process), delivery);
     ASSERT(write(actor->told, "d", 1) == 1);
-    if (actor->manner == ACTOR_ANSWERS) {
+    if (actor->manner == ACTOR_REVOKES)
+        session_publish(process_session(actor->process), EVENT_AUTH_REVOKED, address.tenant,
+                        TEXT("revoked"), true);
+    if (actor->manner == ACTOR_ANSWERS || actor->manner == ACTOR_REVOKES) {
         actor_reply(actor, &address);
         return;
     }
@@ -171,9 +173,8 @@ static void actor_receives(void *context, const struct delivery *delivery) {
 
 static void actor_hears(void *context, const struct envelope *envelope, struct text body) {
     struct actor *actor = context;
-    if (envelope->operation != EVENT_NUMBER)
-        return;
-    ASSERT(body.length == 5 && memcmp(body.bytes, "event", 5) == 0);
+    ASSERT(envelope->operation == EVENT_CACHE_BYPASS && envelope->tenant.bytes[0] == 9);
+    ASSERT(text_equal(body, TEXT("bypass")));
     ASSERT(write(actor->told, "e", 1) == 1);
 }
 
@@ -182,7 +183,7 @@ static pid_t actor_start(const char *name, enum session_role role, enum manner m
     static const uint16_t writes[] = {WRITE_NUMBER};
     pid_t child = child_fork();
     if (child != 0)
-        return child_started(child);
+        return child;
     static struct actor actor;
     actor = (struct actor){.manner = manner, .told = told, .timer.fire = actor_wakes};
     struct process_config config = config_of(name);
@@ -218,6 +219,7 @@ static struct {
     uint32_t asked;
     uint32_t answered;
     uint32_t statuses[64];
+    uint32_t revoked; // events
     bool drained;
 } edge;
 
@@ -231,6 +233,15 @@ static void edge_answer(void *context, void *request, const struct answer *answe
     EXPECT_TEXT(answer->body, "{\"answer\":1}");
     EXPECT_INTEGER(answer->block.version, 77);
     EXPECT_INTEGER(answer->block.database_us, 5);
+}
+
+static void edge_hears(void *context, const struct envelope *envelope, struct text body) {
+    (void)context;
+    EXPECT_INTEGER(envelope->operation, EVENT_AUTH_REVOKED);
+    EXPECT_INTEGER(envelope->tenant.bytes[0], 5);
+    EXPECT_TEXT(body, "revoked");
+    if (edge.revoked++ == 0)
+        EXPECT_INTEGER(edge.answered, 0); // the first broker's event comes before the reply
 }
 
 static void edge_drained(void *context) {
@@ -266,6 +277,7 @@ static void edge_open(void) {
                                          .brokers = brokers,
                                          .role = ROLE_EDGE,
                                          .on_answer = edge_answer,
+                                         .on_event = edge_hears,
                                          .on_drained = edge_drained,
                                      });
     EXPECT(edge.session != NULL);
@@ -483,12 +495,32 @@ static void test_drained_edge(void) {
     stage_close(&stage);
 }
 
-static void test_event_reaches_actors(void) {
+// Through each of the two brokers once.
+static void await_bypass(const struct stage *stage, int actor) {
+    char bytes[2];
+    for (int i = 0; i < 2; i++)
+        ASSERT(read(stage->told[actor], &bytes[i], 1) == 1);
+    EXPECT(bytes[0] == 'e' && bytes[1] == 'e');
+}
+
+static void test_event_reaches_query_actors(void) {
     struct stage stage = stage_open(ROLE_QUERY, ACTOR_ANSWERS, ACTOR_ANSWERS);
-    struct uuid channel = {{9}};
-    session_publish(edge.session, EVENT_NUMBER, channel, TEXT("event"), true);
-    ask_many(&read_operation, 1);
+    session_publish(edge.session, EVENT_CACHE_BYPASS, (struct uuid){{9}}, TEXT("bypass"), true);
+    await_bypass(&stage, 0);
+    await_bypass(&stage, 1);
+    stage_close(&stage);
+}
+
+static bool is_revoked(void) {
+    return edge.revoked > 0;
+}
+
+static void test_event_reaches_edges(void) {
+    struct stage stage = stage_open(ROLE_COMMAND, ACTOR_REVOKES, ACTOR_REVOKES);
+    edge_ask(&write_operation, 5);
+    edge_await(is_revoked); // before the answer: edge_hears looks
     edge_await(all_answered);
+    EXPECT_INTEGER(edge.statuses[STATUS_OK], 1);
     stage_close(&stage);
 }
 
@@ -502,6 +534,18 @@ static void test_without_brokers(void) {
     edge_close();
 }
 
+static pid_t owner;
+
+// Also where an expectation fails.
+static void leave_nothing(void) {
+    if (getpid() != owner)
+        return;
+    children_end();
+    char command[100];
+    (void)snprintf(command, sizeof command, "rm -r %s", directory);
+    (void)!system(command);
+}
+
 int main(void) {
     static const struct test tests[] = {
         {"requests are answered, and the admin sockets tell about it", test_requests_are_answered},
@@ -512,17 +556,16 @@ int main(void) {
         {"an actor that drains finishes what it has and exits 0", test_drained_actor},
         {"a broker that drains costs no request and exits 0", test_drained_broker},
         {"an edge drains when its last request is answered", test_drained_edge},
-        {"an event is published", test_event_reaches_actors},
+        {"a query actor hears of a bypass from each broker", test_event_reaches_query_actors},
+        {"an edge hears of a revoked token before the reply", test_event_reaches_edges},
         {"without a broker a request ends at once", test_without_brokers},
     };
     ASSERT(mkdtemp(directory) != NULL);
+    owner = getpid();
+    ASSERT(atexit(leave_nothing) == 0);
     (void)snprintf(brokers, sizeof brokers, "ipc://%s/run/broker-1.bus,ipc://%s/run/broker-2.bus",
                    directory, directory);
     struct process_config config = config_of("http-1");
     process_prepare(&config);
-    int result = expect_run(tests, COUNT_OF(tests));
-    char command[100];
-    (void)snprintf(command, sizeof command, "rm -r %s", directory);
-    ASSERT(system(command) == 0);
-    return result;
+    return expect_run(tests, COUNT_OF(tests));
 }

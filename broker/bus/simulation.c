@@ -76,8 +76,23 @@ static uint32_t some_process(struct world *world) {
     return first[kind] + chance(world, counts[kind]);
 }
 
+// Whether a fault may come now. Gentle ones come when the one before has been got over.
+static bool world_is_ripe(const struct world *world, uint32_t victim) {
+    if (!world->faults.gentle)
+        return true;
+    if (process_is_edge(victim) && world->faults.crash)
+        return false; // what it had in hand dies with it
+    for (uint32_t i = 0; i < PROCESSES; i++) {
+        if (world->processes[i].life > 0 && !process_is_well(world, i))
+            return false;
+    }
+    return true;
+}
+
 static void world_break(struct world *world) {
     uint32_t victim = some_process(world);
+    if (!world_is_ripe(world, victim))
+        return;
     const bool possible[] = {world->faults.crash, world->faults.hang,
                              world->faults.partition && !process_is_broker(victim),
                              world->faults.drain};
@@ -143,22 +158,25 @@ void world_run(struct world *world) {
     }
 }
 
+enum { GENTLE_QUIET, GENTLE_DRAINS, GENTLE_ROUGH }; // the rest: anything at any moment
+
 // One by one: the order in which an initializer is evaluated is the compiler's.
 static struct faults faults_of_seed(struct world *world) {
     struct faults faults = {0};
-    uint32_t kind = chance(world, 8); // 0: no fault at all; 1: rolling restarts only
-    if (kind > 1) {
-        faults.crash = chance_percent(world, 60);
-        faults.hang = chance_percent(world, 60);
-        faults.partition = chance_percent(world, 60);
-        faults.loss = chance_percent(world, 30);
-        faults.reorder = chance_percent(world, 30);
-        faults.repeat = chance_percent(world, 40);
-        faults.slow = chance_percent(world, 30);
-    }
-    faults.none_but_drain = !faults.crash && !faults.hang && !faults.partition && !faults.loss &&
-                            !faults.reorder && !faults.repeat;
-    faults.drain = kind == 1 || (kind > 1 && chance_percent(world, 50));
+    uint32_t kind = chance(world, 8);
+    faults.gentle = kind <= GENTLE_ROUGH;
+    faults.drain = kind == GENTLE_DRAINS || kind == GENTLE_ROUGH;
+    faults.crash = faults.hang = kind == GENTLE_ROUGH;
+    faults.slow = chance_percent(world, 30);
+    if (faults.gentle)
+        return faults;
+    faults.crash = chance_percent(world, 60);
+    faults.hang = chance_percent(world, 60);
+    faults.partition = chance_percent(world, 60);
+    faults.loss = chance_percent(world, 30);
+    faults.reorder = chance_percent(world, 30);
+    faults.repeat = chance_percent(world, 40);
+    faults.drain = chance_percent(world, 50);
     return faults;
 }
 

@@ -33,6 +33,7 @@ enum {
     BATCH_MAX = 4,
     IN_HAND_MAX = 512,
     KEY_BUCKETS = 512,
+    WELL_US = 1000000, // after its start, or after it stood still, a process is well again
     HANG_US_MIN = 50000,
     HANG_US_MAX = 2500000, // above the least
 };
@@ -93,6 +94,7 @@ struct process {
     bool draining;
     uint32_t life;
     uint64_t hung_until_us; // 0: runs
+    uint64_t awake_us; // since when
     uint64_t tick_us; // the tick that is planned
     struct broker *broker;
     struct requester *requester;
@@ -125,7 +127,7 @@ struct history {
     bool own_key; // the client gave a key, and may ask again with it; else the edge makes one
     bool accepted;
     bool cancelled;
-    bool repeated; // one of its frames came twice
+    bool mishandled; // one of its frames came twice or was overtaken, as no connection does it
 };
 
 enum transaction_state { TX_FREE, TX_WAITS, TX_LOCKED, TX_DONE };
@@ -164,7 +166,7 @@ struct wish {
 
 struct faults { // of this seed
     bool crash, hang, partition, loss, reorder, repeat, drain, slow;
-    bool none_but_drain; // or slow
+    bool gentle; // one fault at a time, of one process, no edge: it must cost no request
 };
 
 // How often each thing happened: a run in which one of them never did shows nothing about it.
@@ -237,6 +239,8 @@ void process_receive(struct world *world, const struct event *event); // or keep
 void process_wake(struct world *world, uint32_t process);
 void process_plan_tick(struct world *world, uint32_t process);
 uint64_t process_resends(const struct process *process); // of an edge, in this life
+// Runs, has done so for a while, and is connected to every broker.
+bool process_is_well(const struct world *world, uint32_t process);
 bool process_is_broker(uint32_t process);
 bool process_is_edge(uint32_t process);
 

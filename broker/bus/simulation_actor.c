@@ -55,7 +55,7 @@ static void actor_begin_batch(struct world *world, uint32_t index, bool only_fre
         uint32_t slot = process->queue[i];
         const struct in_hand *hand = &process->hand[slot];
         uint32_t tenant = world->history[hand->request].tenant;
-        if (responder_is_stale(process->responder, &hand->address)) {
+        if (responder_is_stale(process->responder, &hand->address, world->now_us)) {
             actor_reply(world, index, slot, STATUS_UNAVAILABLE);
         } else if (hand->deadline_us <= world->now_us) {
             actor_reply(world, index, slot, STATUS_EXPIRED);
@@ -88,8 +88,8 @@ static void actor_begin_batch(struct world *world, uint32_t index, bool only_fre
     event.what = HAPPENS_LOCK_TIMEOUT;
     plan(world, event, LOCK_TIMEOUT_MS * 1000U);
     // Standing still right here keeps its tenants locked from all others.
-    if (!transaction->synced && world->faults.hang && world->now_us < world->calm_us &&
-        chance_percent(world, 5))
+    if (!transaction->synced && world->faults.hang && !world->faults.gentle &&
+        world->now_us < world->calm_us && chance_percent(world, 5))
         process_hang(world, index, HANG_US_MIN + chance(world, HANG_US_MAX));
 }
 

@@ -32,11 +32,11 @@ static void check_answers(const struct world *world) {
             world_fail(world, "command %u was answered before it took effect", i);
         bool denied = history->status == STATUS_UNAVAILABLE || history->status == STATUS_BUSY ||
                       history->status == STATUS_OVER_SHARE;
-        if (denied && history->effect != 0 && !history->repeated)
+        if (denied && history->effect != 0 && !history->mishandled)
             world_fail(world, "command %u took effect, its answer %u says nothing was done", i,
                        history->status);
-        if (world->faults.none_but_drain && history->status != STATUS_OK)
-            world_fail(world, "request %u was answered %u though nothing was at fault", i,
+        if (world->faults.gentle && history->status != STATUS_OK)
+            world_fail(world, "request %u was answered %u though one fault at a time costs none", i,
                        history->status);
     }
 }
@@ -58,7 +58,7 @@ static void check_order(const struct world *world) {
         uint32_t latest = 0;
         for (uint32_t i = 0; i < row->log_count; i++) {
             const struct history *history = &world->history[row->log[i]];
-            if (history->answers > 0 && history->status != STATUS_LOST && !history->repeated &&
+            if (history->answers > 0 && history->status != STATUS_LOST && !history->mishandled &&
                 history->answered_us < latest_sent_us)
                 world_fail(world,
                            "command %u was answered %u before command %u was sent, and takes "

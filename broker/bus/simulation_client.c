@@ -13,7 +13,8 @@ void client_init(struct world *world) {
         [READ_WITHOUT_TENANT] = {.number = 3, .kind = OPERATION_QUERY, .lane = LANE_INTERACTIVE},
         [WRITE_WITHOUT_TENANT] = {.number = 4, .kind = OPERATION_COMMAND, .lane = LANE_TASK},
     };
-    uint32_t budget_ms = chance_percent(world, 50) ? 10000 : 600 + chance(world, 3000);
+    uint32_t budget_ms =
+        world->faults.gentle || chance_percent(world, 50) ? 10000 : 600 + chance(world, 3000);
     for (uint32_t i = 0; i < OPERATIONS; i++) {
         world->operations[i] = kinds[i];
         world->operations[i].budget_ms =

@@ -4,6 +4,8 @@
 // frames, deliver them twice, or let them overtake each other.
 #include "simulation.h"
 
+enum { ENVELOPE_KIND = 4 }; // its place
+
 static struct connection *connection_of(struct world *world, uint32_t peer, uint32_t broker) {
     return &world->connections[peer][broker];
 }
@@ -84,6 +86,18 @@ static void connection_remember(struct connection *connection, uint8_t kind, con
     connection->old_length = length;
 }
 
+// No connection delivers a request twice or late. The machines survive it; but of two copies one
+// may be refused and the other carried out, and the age of one that others have overtaken is not
+// known: its answer may be wrong.
+static void frame_mishandled(struct world *world, const char *frame, uint32_t broker) {
+    if (frame[ENVELOPE_KIND] != KIND_REQUEST)
+        return;
+    uint32_t request;
+    memcpy(&request, frame + ENVELOPE_BYTES, sizeof request);
+    world->history[request].mishandled = true;
+    world_note(world, "request %u comes twice or late at or from broker %u", request, broker);
+}
+
 static void frame_plan(struct world *world, uint32_t peer, uint32_t broker, bool to_broker,
                        const char *frame, uint32_t length) {
     struct connection *connection = connection_of(world, peer, broker);
@@ -93,6 +107,7 @@ static void frame_plan(struct world *world, uint32_t peer, uint32_t broker, bool
     if (world->faults.reorder && world->now_us < world->calm_us && chance(world, 100) == 0) {
         arrival_us += chance(world, 30000); // others may overtake it, as it overtakes some
         world->tally.overtaken++;
+        frame_mishandled(world, frame, broker);
     } else {
         arrival_us = MAX(arrival_us, connection->last_us[way]);
         connection->last_us[way] = arrival_us;
@@ -111,15 +126,6 @@ static void frame_plan(struct world *world, uint32_t peer, uint32_t broker, bool
          arrival_us - world->now_us);
 }
 
-// No network delivers a request twice. The machines survive it, but of two copies one may be
-// refused and the other carried out: nothing is promised about the answer.
-static void request_repeated(struct world *world, const char *frame, uint32_t broker) {
-    uint32_t request;
-    memcpy(&request, frame + ENVELOPE_BYTES, sizeof request);
-    world->history[request].repeated = true;
-    world_note(world, "request %u comes again at or from broker %u", request, broker);
-}
-
 bool network_send(struct world *world, uint32_t peer, uint32_t broker, bool to_broker,
                   struct text head, struct text body) {
     struct connection *connection = connection_of(world, peer, broker);
@@ -130,7 +136,7 @@ bool network_send(struct world *world, uint32_t peer, uint32_t broker, bool to_b
     ASSERT(length <= sizeof frame);
     memcpy(frame, head.bytes, head.length);
     memcpy(frame + head.length, body.bytes, body.length);
-    uint8_t kind = (uint8_t)frame[4];
+    uint8_t kind = (uint8_t)frame[ENVELOPE_KIND];
     if (to_broker && world->faults.repeat)
         connection_remember(connection, kind, frame, length);
     // Requests and replies are many, every other kind is rare.
@@ -143,8 +149,7 @@ bool network_send(struct world *world, uint32_t peer, uint32_t broker, bool to_b
     frame_plan(world, peer, broker, to_broker, frame, length);
     if (world->faults.repeat && world->now_us < world->calm_us && chance(world, 100) == 0) {
         world->tally.twice++;
-        if (kind == KIND_REQUEST)
-            request_repeated(world, frame, broker);
+        frame_mishandled(world, frame, broker);
         frame_plan(world, peer, broker, to_broker, frame, length);
     }
     return true;
@@ -155,8 +160,7 @@ void network_redeliver(struct world *world, uint32_t peer, uint32_t broker) {
     if (connection->old_frame == NULL)
         return;
     struct text frame = {connection->old_frame, connection->old_length};
-    if (process_is_edge(peer))
-        request_repeated(world, frame.bytes, broker);
+    frame_mishandled(world, frame.bytes, broker);
     world->tally.again++;
     connection->old_frame = NULL; // sending remembers it again
     network_send(world, peer, broker, true, frame, TEXT(""));

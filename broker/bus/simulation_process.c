@@ -118,6 +118,7 @@ void process_start(struct world *world, uint32_t index) {
     process->alive = true;
     process->draining = false;
     process->hung_until_us = 0;
+    process->awake_us = world->now_us;
     process->tick_us = 0;
     process->transaction = 0;
     process->queue_count = 0;
@@ -194,34 +195,22 @@ void process_hang(struct world *world, uint32_t index, uint64_t length_us) {
          length_us);
 }
 
-// Connected to every broker.
-static bool process_is_ready(const struct world *world, const struct process *process) {
+bool process_is_well(const struct world *world, uint32_t index) {
+    const struct process *process = &world->processes[index];
     struct requester_counters edge = {.links_up = world->brokers};
     struct responder_counters actor = {.links_up = world->brokers};
     if (process->requester != NULL)
         requester_count(process->requester, &edge);
     if (process->responder != NULL)
         responder_count(process->responder, &actor);
-    return edge.links_up == world->brokers && actor.links_up == world->brokers;
-}
-
-// A rolling restart takes the next one when all others are back; where nothing else goes wrong it
-// must cost nothing. Among other faults a drain comes at any moment.
-static bool world_lets_drain(const struct world *world) {
-    for (uint32_t other = 0; other < PROCESSES && world->faults.none_but_drain; other++) {
-        const struct process *process = &world->processes[other];
-        if (process->life == 0)
-            continue;
-        if (!process->alive || process->draining || !process_is_ready(world, process))
-            return false;
-    }
-    return true;
+    bool stands = process->alive && process->hung_until_us == 0 && !process->draining;
+    return stands && world->now_us >= process->awake_us + WELL_US &&
+           edge.links_up == world->brokers && actor.links_up == world->brokers;
 }
 
 void process_drain(struct world *world, uint32_t index) {
     struct process *process = &world->processes[index];
-    if (!process->alive || process->hung_until_us != 0 || process->draining ||
-        !world_lets_drain(world))
+    if (!process->alive || process->hung_until_us != 0 || process->draining)
         return;
     world->tally.drains++;
     world_note(world, "process %u drains", index);
@@ -373,6 +362,7 @@ void process_wake(struct world *world, uint32_t index) {
         return;
     world_note(world, "process %u wakes with %u events", index, process->inbox_count);
     process->hung_until_us = 0;
+    process->awake_us = world->now_us;
     uint32_t life = process->life;
     struct event *inbox = process->inbox;
     uint32_t count = process->inbox_count;
