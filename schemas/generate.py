@@ -22,12 +22,11 @@ PROCESSES = ("query", "command")
 
 def messages_files(schema):
     document = emit_openapi.openapi_json(schema)
-    openapi_h, openapi_c = emit_c.openapi_c(document)
-    return {"status.h": emit_c.status_h(schema), "status.c": emit_c.status_c(schema),
+    return {"statuses.h": emit_c.statuses_h(schema), "statuses.c": emit_c.statuses_c(schema),
             "messages.h": emit_c.messages_h(schema), "messages.c": emit_c.messages_c(schema),
             "operations.h": emit_c.operations_h(schema),
-            "operations.c": emit_c.operations_c(schema),
-            "openapi.json": document, "openapi.h": openapi_h, "openapi.c": openapi_c}
+            "operations.c": emit_c.operations_c(schema), "openapi.json": document,
+            "openapi.h": emit_c.openapi_h(), "openapi.c": emit_c.openapi_c(document)}
 
 
 def process_files(schema, root, process):

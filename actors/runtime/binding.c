@@ -199,18 +199,25 @@ static void bind_new_id(struct bound *bound, struct binding *binding) {
     binding_uuid(bound, binding, uuid_make(caller->now_us, caller->random));
 }
 
-enum status binding_fields(const struct message *message, const void *request,
-                           const uint16_t *fields, uint32_t count, struct binding *binding,
-                           uint32_t shape_count) {
-    for (uint32_t shape = 0; shape < shape_count; shape++) {
+static void bind_fields(struct bound *bound, struct binding *binding, const struct handler *handler,
+                        const void *request) {
+    for (uint32_t i = 0; i < handler->field_count; i++) {
+        if (handler->fields[i] == HANDLER_NEW_ID)
+            bind_new_id(bound, binding);
+        else
+            bind_field(bound, binding, &handler->operation->request->fields[handler->fields[i]],
+                       request);
+    }
+}
+
+enum status handler_bind(const struct handler *handler, const void *request,
+                         struct binding *binding, struct failure *failure) {
+    if (handler->bind != NULL)
+        return handler->bind(request, binding, failure);
+    for (uint32_t shape = 0; shape < handler->statement_count; shape++) {
         struct bound *bound = binding_statement(binding, shape);
         bound->when = shape == 0 ? BOUND_ALWAYS : BOUND_IF_EMPTY;
-        for (uint32_t i = 0; i < count; i++) {
-            if (fields[i] == BINDING_NEW_ID)
-                bind_new_id(bound, binding);
-            else
-                bind_field(bound, binding, &message->fields[fields[i]], request);
-        }
+        bind_fields(bound, binding, handler, request);
     }
     return binding->arena->overflow ? STATUS_TOO_LARGE : STATUS_OK;
 }
@@ -245,6 +252,14 @@ enum status binding_rows(const struct operation *operation, const struct result 
     if (operation->form == REPLY_ONE && result->rows[0].count == 0)
         return result->rows[1].count > 0 ? STATUS_FORBIDDEN : STATUS_NOT_FOUND;
     return STATUS_OK;
+}
+
+enum status handler_reply(const struct handler *handler, const void *request,
+                          const struct result *result, struct page *ret_page,
+                          struct failure *failure) {
+    if (handler->reply != NULL)
+        return handler->reply(request, result, ret_page, failure);
+    return binding_rows(handler->operation, result, failure);
 }
 
 int64_t binding_offset(int64_t number, int64_t per_page) {

@@ -16,10 +16,20 @@ static const struct caller caller = {.tenant = {{9}},
 
 static const struct statement statements[] = {{"first", "", 2}, {"second", "", 2}};
 
+static struct handler handler;
+static struct failure failure;
+
 static void start(uint16_t number, const struct statement *shapes) {
-    const struct handler handler = {operation_find(number), shapes, 2, NULL, NULL};
+    handler = (struct handler){operation_find(number), shapes, 2, NULL, NULL, NULL, 0};
     arena_reset(&arena);
+    failure_reset(&failure);
     binding_init(&binding, &handler, &caller, &arena);
+}
+
+static enum status bind_by(const uint16_t *fields, uint8_t count, const void *request) {
+    handler.fields = fields;
+    handler.field_count = count;
+    return handler_bind(&handler, request, &binding, &failure);
 }
 
 static void expect_bytes(const struct bound *bound, uint32_t place, const void *bytes,
@@ -93,9 +103,7 @@ static void test_fields_bind_by_the_schema(void) {
     // price, title, note (absent), genre, pages, is_signed, author_id (absent)
     static const uint16_t fields[] = {1, 2, 3, 4, 6, 7, 0};
     start(OPERATION_CREATE_BOOK, statements);
-    EXPECT_INTEGER(
-        binding_fields(&create_book_request_message, &book, fields, COUNT_OF(fields), &binding, 2),
-        STATUS_OK);
+    EXPECT_INTEGER(bind_by(fields, COUNT_OF(fields), &book), STATUS_OK);
     EXPECT_INTEGER(binding.count, 2);
     EXPECT_INTEGER(binding.bound[0].when, BOUND_ALWAYS);
     EXPECT_INTEGER(binding.bound[1].when, BOUND_IF_EMPTY);
@@ -111,12 +119,11 @@ static void test_fields_bind_by_the_schema(void) {
     EXPECT(bound->values[11].bytes == NULL);
 }
 
-static struct failure failure;
-
 static enum status rows_of(uint16_t number, struct text outcome, uint32_t own, uint32_t foreign) {
     const struct result result = {outcome, {{own, 1, NULL}, {foreign, 0, NULL}}};
     failure_reset(&failure);
-    return binding_rows(operation_find(number), &result, &failure);
+    const struct handler generic = {operation_find(number), statements, 2, NULL, NULL, NULL, 0};
+    return handler_reply(&generic, NULL, &result, NULL, &failure);
 }
 
 static void test_rows_become_a_status(void) {
@@ -144,12 +151,11 @@ static void test_an_outcome_tells_what_is_wrong_with_fields(void) {
 }
 
 static void test_a_new_id_is_of_now_and_of_chance(void) {
-    static const uint16_t fields[] = {0, BINDING_NEW_ID};
+    static const uint16_t fields[] = {0, HANDLER_NEW_ID};
     const struct show_book_request request = {{{1}}};
     const struct uuid wanted = uuid_make(caller.now_us, caller.random);
     start(OPERATION_SHOW_BOOK, statements);
-    EXPECT_INTEGER(binding_fields(&show_book_request_message, &request, fields, 2, &binding, 1),
-                   STATUS_OK);
+    EXPECT_INTEGER(bind_by(fields, 2, &request), STATUS_OK);
     expect_bytes(&binding.bound[0], 2, &wanted, sizeof wanted);
 }
 
@@ -166,6 +172,27 @@ static void test_a_page_has_its_total_from_the_second_statement(void) {
     EXPECT_INTEGER(binding_page(&result, 3, 15, &page), STATUS_INTERNAL);
 }
 
+static enum status own_bind(const void *request, struct binding *own, struct failure *ret_failure) {
+    (void)request;
+    return own == &binding && ret_failure == &failure ? STATUS_BUSY : STATUS_OK;
+}
+
+static enum status own_reply(const void *request, const struct result *result,
+                             struct page *ret_page, struct failure *ret_failure) {
+    (void)request;
+    (void)result;
+    return ret_page == NULL && ret_failure == &failure ? STATUS_EXPIRED : STATUS_OK;
+}
+
+static void test_own_functions_come_first(void) {
+    start(OPERATION_SHOW_BOOK, statements);
+    handler.bind = own_bind;
+    handler.reply = own_reply;
+    EXPECT_INTEGER(bind_by(NULL, 0, NULL), STATUS_BUSY);
+    EXPECT_INTEGER(binding.count, 0);
+    EXPECT_INTEGER(handler_reply(&handler, NULL, NULL, NULL, &failure), STATUS_EXPIRED);
+}
+
 static void test_a_full_arena_is_told(void) {
     struct arena small;
     struct show_book_request request = {{{1}}};
@@ -173,8 +200,7 @@ static void test_a_full_arena_is_told(void) {
     start(OPERATION_SHOW_BOOK, statements);
     arena_init(&small, 8);
     binding.arena = &small;
-    EXPECT_INTEGER(binding_fields(&show_book_request_message, &request, fields, 1, &binding, 1),
-                   STATUS_TOO_LARGE);
+    EXPECT_INTEGER(bind_by(fields, 1, &request), STATUS_TOO_LARGE);
     arena_deinit(&small);
 }
 
@@ -190,6 +216,7 @@ int main(void) {
         {"a new id is of now and of chance", test_a_new_id_is_of_now_and_of_chance},
         {"a page has its total from the second statement",
          test_a_page_has_its_total_from_the_second_statement},
+        {"functions of the operation's own come first", test_own_functions_come_first},
         {"a full arena is told", test_a_full_arena_is_told},
     };
     arena_init(&arena, 1 << 14);

@@ -2,7 +2,7 @@
 // What an actor has for each of its operations: statements and two pure functions. The generator
 // writes the table of a process (handlers_query.c, handlers_command.c) and names the functions
 // <operation>_bind and <operation>_reply, so the linker reports a missing one; an operation whose
-// schema says `parameters = [...]` has neither: the runtime binds and replies by the tables.
+// schema says `parameters = [...]` has neither, its row names fields of the request instead.
 #pragma once
 #include "arena.h"
 #include "failure.h"
@@ -50,9 +50,9 @@ struct binding {
 };
 
 // What the statements returned. Queries: rows[i] belongs to bound[i]. Commands: one statement
-// whose outcome is `outcome` and whose rows[0] has at most one row, the reply's cells. An outcome is
-// "ok", or the name of a failure's status, or what is wrong with the request's fields, a line each:
-// the field's path, a space, the sentence.
+// whose outcome is `outcome` and whose rows[0] has at most one row, the reply's cells. An outcome
+// is "ok", or the name of a failure's status, or what is wrong with the request's fields, a line
+// each: the field's path, a space, the sentence.
 struct result {
     struct text outcome;
     struct rows rows[BOUND_STATEMENTS_MAX];
@@ -71,14 +71,29 @@ struct handler {
     const struct operation *operation;
     const struct statement *statements;
     uint8_t statement_count;
-    bind_function *bind;
+    bind_function *bind; // NULL, as reply: by the fields
     reply_function *reply;
+    const uint16_t *fields; // places in request->fields, or HANDLER_NEW_ID
+    uint8_t field_count;
 };
+enum { HANDLER_NEW_ID = 0xFFFF };
 
 extern const struct handler handlers[]; // of this process, generated
 extern const uint32_t handler_count;
 
-// For the process, before handler->bind. caller and arena outlive the binding.
+// Binds the request as the handler does. Without a function of its own: its first shape with its
+// fields (a money is two parameters, value and currency; an absent field is NULL; a new id is a
+// fresh UUIDv7); a second shape, if there is one, with the same parameters, only if the first has
+// no row.
+MUST_USE enum status handler_bind(const struct handler *handler, const void *request,
+                                  struct binding *binding, struct failure *failure);
+
+// Its reply. Without a function of its own: binding_rows.
+MUST_USE enum status handler_reply(const struct handler *handler, const void *request,
+                                   const struct result *result, struct page *ret_page,
+                                   struct failure *failure);
+
+// For the process, before handler_bind. caller and arena outlive the binding.
 void binding_init(struct binding *binding, const struct handler *handler,
                   const struct caller *caller, struct arena *arena);
 
@@ -103,17 +118,9 @@ void binding_bytes(struct bound *bound, struct text value);
 // '%value%' with %, _ and the escape character \ escaped, for ILIKE ... ESCAPE '\'.
 void binding_contains(struct bound *bound, struct binding *binding, struct text value);
 
-// What an operation with `parameters = [...]` has for bind and reply. Bind: its first shape with
-// these fields of the request (places in message->fields; a money is two parameters, value and
-// currency; an absent field is NULL; BINDING_NEW_ID is a fresh UUIDv7); a second shape, if there is
-// one, with the same parameters, only if the first has no row. Reply: an outcome other than "ok"
-// fails as it says (STATUS_INTERNAL when it is of no such form); REPLY_ONE without a row is
-// STATUS_FORBIDDEN where the second shape found one (the row is another tenant's), else
-// STATUS_NOT_FOUND.
-enum { BINDING_NEW_ID = 0xFFFF };
-enum status binding_fields(const struct message *message, const void *request,
-                           const uint16_t *fields, uint32_t count, struct binding *binding,
-                           uint32_t shape_count);
+// An outcome other than "ok" fails as it says (STATUS_INTERNAL when it is of no such form);
+// REPLY_ONE without a row is STATUS_FORBIDDEN where the second shape found one (the row is another
+// tenant's), else STATUS_NOT_FOUND.
 enum status binding_rows(const struct operation *operation, const struct result *result,
                          struct failure *failure);
 

@@ -21,7 +21,7 @@ static enum status job_bind(struct job *job, struct failure *failure) {
     if (status != STATUS_OK)
         return status;
     binding_init(&job->binding, job->handler, &job->caller, &job->arena);
-    status = job->handler->bind(job->request, &job->binding, failure);
+    status = handler_bind(job->handler, job->request, &job->binding, failure);
     return status == STATUS_OK && job->arena.overflow ? STATUS_TOO_LARGE : status;
 }
 
@@ -67,7 +67,7 @@ enum status job_render(struct job *job, const struct result *result, struct aren
     const struct operation *operation = job->handler->operation;
     struct page page = {0};
     failure_reset(failure);
-    enum status status = job->handler->reply(job->request, result, &page, failure);
+    enum status status = handler_reply(job->handler, job->request, result, &page, failure);
     if (status == STATUS_OK && operation->form == REPLY_PAGE)
         status = render_address(operation, job->request, arena, &page);
     if (status == STATUS_OK && operation->form == REPLY_NONE)

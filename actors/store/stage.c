@@ -207,7 +207,7 @@ static void stage_render(struct stage *stage, const struct handler *handler, con
                          const struct result *result) {
     struct answer *answer = &stage->answer;
     struct page page = {.path = TEXT("/"), .query = TEXT("")};
-    answer->status = handler->reply(request, result, &page, &answer->failure);
+    answer->status = handler_reply(handler, request, result, &page, &answer->failure);
     if (answer->status == STATUS_OK && handler->operation->form != REPLY_NONE)
         answer->status =
             render_reply(handler->operation, &result->rows[0], &page, &stage->arena, &answer->json);
@@ -232,7 +232,7 @@ const struct answer *stage_ask(struct stage *stage, uint16_t operation, const ch
     stage->caller.tenant = stage_uuid(tenant);
     stage_query(stage, "SELECT set_config('role', $1, true)", &stage->role, 1);
     binding_init(&binding, handler, &stage->caller, &stage->arena);
-    EXPECT_INTEGER(handler->bind(request, &binding, &stage->answer.failure), STATUS_OK);
+    EXPECT_INTEGER(handler_bind(handler, request, &binding, &stage->answer.failure), STATUS_OK);
     const struct result result = stage_carry_out(stage, &binding);
     stage_run(stage, "RESET ROLE");
     stage_render(stage, handler, request, &result);

@@ -44,24 +44,12 @@ static const struct statement delete_book_statements[] = {
      "SELECT CASE WHEN fingerprint = $3 THEN 'ok' ELSE 'key_reused' END, true, version, reply FROM replay\n",
      6},
 };
-
-static enum status delete_book_bind(const void *request, struct binding *binding,
-                                    struct failure *failure) {
-    static const uint16_t fields[] = {0, BINDING_NEW_ID};
-    (void)failure; // the fields were checked at the edge
-    return binding_fields(&delete_book_request_message, request, fields, 2,
-                          binding, 1);
-}
-
-static enum status delete_book_reply(const void *request, const struct result *result,
-                                     struct page *ret_page, struct failure *failure) {
-    (void)request;
-    (void)ret_page;
-    return binding_rows(&operations[3], result, failure);
-}
+static const uint16_t delete_book_fields[] = {0, HANDLER_NEW_ID};
 
 const struct handler handlers[] = {
-    {&operations[2], create_book_statements, 1, create_book_bind, create_book_reply},
-    {&operations[3], delete_book_statements, 1, delete_book_bind, delete_book_reply},
+    {&operations[2], create_book_statements, 1,
+     create_book_bind, create_book_reply, NULL, 0},
+    {&operations[3], delete_book_statements, 1,
+     NULL, NULL, delete_book_fields, 2},
 };
 const uint32_t handler_count = 2;

@@ -25,46 +25,21 @@ static const struct statement show_book_statements[] = {
      "SELECT FROM books WHERE tenant_id <> $1 AND id = $2\n",
      2},
 };
-
-static enum status show_book_bind(const void *request, struct binding *binding,
-                                  struct failure *failure) {
-    static const uint16_t fields[] = {0};
-    (void)failure; // the fields were checked at the edge
-    return binding_fields(&show_book_request_message, request, fields, 1,
-                          binding, 2);
-}
-
-static enum status show_book_reply(const void *request, const struct result *result,
-                                   struct page *ret_page, struct failure *failure) {
-    (void)request;
-    (void)ret_page;
-    return binding_rows(&operations[1], result, failure);
-}
+static const uint16_t show_book_fields[] = {0};
 
 static const struct statement find_session_statements[] = {
     {"find_session",
      "SELECT tenant_id, expires_at, abilities FROM tokens WHERE id = $1 AND hash = $2\n",
      2},
 };
-
-static enum status find_session_bind(const void *request, struct binding *binding,
-                                     struct failure *failure) {
-    static const uint16_t fields[] = {0, 1};
-    (void)failure; // the fields were checked at the edge
-    return binding_fields(&find_session_request_message, request, fields, 2,
-                          binding, 1);
-}
-
-static enum status find_session_reply(const void *request, const struct result *result,
-                                      struct page *ret_page, struct failure *failure) {
-    (void)request;
-    (void)ret_page;
-    return binding_rows(&operations[4], result, failure);
-}
+static const uint16_t find_session_fields[] = {0, 1};
 
 const struct handler handlers[] = {
-    {&operations[0], list_books_statements, 2, list_books_bind, list_books_reply},
-    {&operations[1], show_book_statements, 2, show_book_bind, show_book_reply},
-    {&operations[4], find_session_statements, 1, find_session_bind, find_session_reply},
+    {&operations[0], list_books_statements, 2,
+     list_books_bind, list_books_reply, NULL, 0},
+    {&operations[1], show_book_statements, 2,
+     NULL, NULL, show_book_fields, 1},
+    {&operations[4], find_session_statements, 1,
+     NULL, NULL, find_session_fields, 2},
 };
 const uint32_t handler_count = 3;

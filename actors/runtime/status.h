@@ -1,15 +1,17 @@
-// Generated from schemas/ by generate.py. Edit the .toml or .sql, not this.
+// SPDX-License-Identifier: Apache-2.0
+// How a message may end: `enum status` and its rows are made of schemas/failures.toml.
 #pragma once
+#include "statuses.h"
 #include "text.h"
 
-enum status {
-    STATUS_OK = 0,
-    STATUS_CREATED = 1,
-    STATUS_NO_CONTENT = 2,
-    STATUS_NOT_FOUND = 13,
-    STATUS_INTERNAL = 30,
-    STATUS_UNAVAILABLE = 31,
+struct status_row {
+    const char *name; // NULL: a number that nothing has
+    int http;
+    const char *message; // NULL of a success
+    bool resend;
 };
+extern const struct status_row status_rows[]; // by number
+extern const uint16_t status_count;
 
 // Whether this build knows the number.
 bool status_known(uint16_t number);
