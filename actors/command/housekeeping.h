@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Calls the database's own housekeeping() every HOUSEKEEPING_MS on a connection of its own:
-// idempotency partitions made ahead and dropped, old outbox rows deleted. Of several actors that
+// idempotency tables emptied before their turn, old outbox rows deleted. Of several actors that
 // call at once one does the work.
 #pragma once
 #include "database.h"

@@ -306,6 +306,44 @@ static void test_a_load_test_user_is_whole(void) {
     stage_free(stage);
 }
 
+// --- housekeeping --------------------------------------------------------------------------------
+
+static void test_housekeeping(void) {
+    struct stage *stage = stage_new(role);
+    stage_run(stage,
+              "INSERT INTO idempotency SELECT slot, '" STAGE_TENANT_A "', 1, gen_random_uuid(),"
+              " gen_random_uuid(), 1, '{}' FROM generate_series(0, 5) AS slot;"
+              "INSERT INTO outbox (shard, version, tenant_id, kind, payload, created_at)"
+              " SELECT 63, n, '" STAGE_TENANT_A "', 'old', '{}', now() - interval '61 minutes'"
+              " FROM generate_series(1, 9) AS n;"
+              "INSERT INTO outbox (shard, version, tenant_id, kind, payload, created_at)"
+              " SELECT shard, 10, '" STAGE_TENANT_A
+              "', 'young', '{}', now() - interval '59 minutes'"
+              " FROM generate_series(0, 63) AS shard");
+    for (int left = 2; left >= 0; left -= 2) {
+        stage_run(stage, "SET LOCAL ROLE valorize_command");
+        expect_value(stage, "SELECT housekeeping()", "t");
+        stage_run(stage, "RESET ROLE");
+        char count[8];
+        snprintf(count, sizeof count, "%d", left);
+        expect_value(stage, "SELECT count(*) FROM outbox WHERE kind = 'old'", count);
+    }
+    expect_value(stage, "SELECT housekeeping()", "f");
+    expect_value(stage, "SELECT count(*) FROM outbox", "64");
+    // Of each ring the table whose turn is next is empty, unless its turn is about to begin.
+    expect_value(stage,
+                 "SELECT array_agg(slot::int ORDER BY slot) = (SELECT array_agg(slot ORDER BY slot)"
+                 " FROM generate_series(0, 5) AS slot WHERE slot NOT IN ("
+                 "  SELECT idempotency_slot(internal, now() + turn)"
+                 "  FROM (VALUES (false, interval '24 hours'), (true, interval '15 minutes'))"
+                 "   AS ring (internal, turn)"
+                 "  WHERE idempotency_slot(internal, now() + turn)"
+                 "   <> idempotency_slot(internal, now() + interval '10 seconds')))"
+                 " FROM idempotency",
+                 "t");
+    stage_free(stage);
+}
+
 int main(void) {
     static const struct test tests[] = {
         {"every statement fits the database and the tables", test_statements},
@@ -321,6 +359,7 @@ int main(void) {
          test_a_category_is_created_replaced_and_deleted},
         {"a tenant has no more than the limits", test_a_tenant_has_no_more_than_the_limits},
         {"a user for load tests is whole", test_a_load_test_user_is_whole},
+        {"housekeeping empties what is next and deletes what is old", test_housekeeping},
     };
     return expect_run(tests, COUNT_OF(tests));
 }
