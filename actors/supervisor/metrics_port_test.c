@@ -101,7 +101,6 @@ static void expect_up(struct client *client, const char *process, const char *up
         if (good)
             return;
         EXPECT(clock_monotonic_us() - begun_us < CLIENT_PATIENCE_S * 1000000);
-        usleep(1000);
     }
 }
 
