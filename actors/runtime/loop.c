@@ -14,6 +14,7 @@
 enum {
     EVENTS_MAX = 256, // taken from epoll at once; the rest comes in the next turn
     DRAIN_PASSES_MAX = 8, // of the hooks in one turn; then descriptors and timers have their turn
+    DRAIN_US_MAX = 5000, // no further pass in a turn that has taken so long
     TIMERS_START = 256, // heap slots; doubled when full
     TURN_CPU_US_MAX = 50000, // debug builds abort above it
 };
@@ -207,13 +208,14 @@ void loop_remove_drain(struct loop *loop, struct drain *drain) {
 
 // True when hooks still have work.
 static bool loop_run_drains(struct loop *loop) {
+    uint64_t end_us = loop->now_us + DRAIN_US_MAX;
     bool worked = true;
-    for (int pass = 0; worked && pass < DRAIN_PASSES_MAX; pass++) {
+    for (int pass = 0; worked && pass < DRAIN_PASSES_MAX && loop->now_us < end_us; pass++) {
         worked = false;
-        if (pass > 0)
-            loop->now_us = clock_monotonic_us();
         for (struct drain *drain = loop->drains; drain != NULL; drain = drain->next)
             worked |= drain->run(drain, loop->now_us);
+        if (worked)
+            loop->now_us = clock_monotonic_us();
     }
     return worked;
 }
