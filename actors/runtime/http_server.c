@@ -1,23 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // libmicrohttpd on an external epoll inside our loop: its epoll descriptor is a watch, MHD_run is
-// a drain hook, so all that is ready in a turn is handled in one call. What the library lacks is
-// here: it does not look at a suspended connection (each descriptor is also in our epoll for
-// EPOLLRDHUP), its timeout counts inactivity (deadlines here are absolute, ended by shutdown), and
+// called from a drain hook, so all that is ready is handled in one call. What the library lacks is
+// here: it handles every ready connection in that one call and walks all suspended ones (so
+// connections are bundled, a daemon of the library each, and a pass of the hooks runs one bundle);
+// it does not look at a suspended connection (each descriptor is also in our epoll for EPOLLRDHUP)
+// and forgets the end of a stream that came together with its last bytes (so such a connection is
+// ended here); its timeout counts inactivity (deadlines here are absolute, ended by shutdown); and
 // an answer before the final call of its handler closes the connection (so we wait for that).
 #include "http_server.h"
+
+#include "http_acceptor.h"
+#include "http_bodies.h"
+#include "http_deadlines.h"
 
 #include <microhttpd.h>
 #include <strings.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-enum { ENDED_IN_A_TURN_MAX = 256 }; // late connections; the rest a turn later
-enum { BODY_BYTES_KEPT = 16 << 10 }; // of a freed body block; the rest goes back to the system
-
-// In which list of deadlines a connection is; each list is in the order of its deadlines, because
-// all its members have the same limit.
-enum phase { PHASE_IDLE, PHASE_HEADER, PHASE_BODY, PHASE_SENDING, PHASE_LISTS, PHASE_NONE };
+enum {
+    BUNDLE_CONNECTIONS_MAX = 256, // handled in one go: a few milliseconds if all are busy
+    LEAVE_MS = 10, // after the end of the client's stream, for what it sent before
+};
 
 enum request_state {
     REQUEST_NONE, // between requests, or its headers are not complete
@@ -31,18 +36,17 @@ enum request_state {
 struct connection {
     struct http_request request; // first: a request is found back as its connection
     struct http_server *server;
+    struct bundle *bundle;
     struct MHD_Connection *mhd;
     struct MHD_Response *answer;
     struct watch watch; // EPOLLRDHUP only
-    struct connection *previous; // in its list of deadlines
-    struct connection *next; // there, or in the free list
-    uint64_t due_us;
+    struct http_deadline deadline;
+    struct connection *next; // in the free list
     uint64_t body_expected; // Content-Length
     int answer_code;
     uint32_t uri_bytes;
-    uint8_t phase; // enum phase
     uint8_t state; // enum request_state
-    bool uri_malformed;
+    bool uri_has_nul;
     bool uri_cut;
     bool peer_left;
     bool chunked;
@@ -50,31 +54,31 @@ struct connection {
     uint64_t body_bytes; // received, dropped ones included
 };
 
-struct deadlines {
-    struct connection *first;
-    struct connection *last;
-    uint64_t limit_us;
+struct bundle {
+    struct http_server *server;
+    struct MHD_Daemon *daemon;
+    struct watch watch; // the library's epoll descriptor
+    uint32_t connections;
+    bool pending; // MHD_run has something to do
 };
 
 struct http_server {
     struct http_server_options options;
     struct loop *loop;
-    struct MHD_Daemon *daemon;
-    struct watch watch; // the library's epoll descriptor
+    struct http_acceptor acceptor;
     struct drain drain;
-    struct timer timer; // of the earliest deadline, or earlier
-    struct deadlines deadlines[PHASE_LISTS];
-    bool pending; // MHD_run has something to do
+    struct http_deadlines deadlines;
     bool draining;
+    struct bundle *bundles;
+    uint32_t bundle_count;
+    uint32_t bundle_next; // to run, if it is pending
     uint32_t connections_open;
     uint32_t requests_open;
     struct connection *connections; // table of connections_max
     uint32_t connections_used; // those further on were never used
     struct connection *connections_free;
     char *states; // state_bytes for each connection
-    char *bodies; // body_bytes_max for each of bodies_max
-    uint32_t *bodies_free; // stack of indexes
-    uint32_t bodies_free_count;
+    struct http_bodies *bodies;
     size_t header_lengths[HTTP_REQUEST_HEADERS_MAX];
     uint32_t header_count;
 };
@@ -85,26 +89,11 @@ static struct connection *connection_from(struct MHD_Connection *mhd) {
 
 // --- deadlines ---------------------------------------------------------------------------------
 
-static void connection_set_phase(struct connection *connection, enum phase phase) {
-    struct http_server *server = connection->server;
-    if (connection->phase != PHASE_NONE) {
-        struct deadlines *list = &server->deadlines[connection->phase];
-        *(connection->previous != NULL ? &connection->previous->next : &list->first) =
-            connection->next;
-        *(connection->next != NULL ? &connection->next->previous : &list->last) =
-            connection->previous;
-    }
-    connection->phase = (uint8_t)phase;
-    if (phase == PHASE_NONE)
-        return;
-    struct deadlines *list = &server->deadlines[phase];
-    connection->due_us = loop_now_us(server->loop) + list->limit_us;
-    connection->next = NULL;
-    connection->previous = list->last;
-    *(list->last != NULL ? &list->last->next : &list->first) = connection;
-    list->last = connection;
-    if (server->timer.due_us == 0 || connection->due_us < server->timer.due_us)
-        loop_timer_set(server->loop, &server->timer, connection->due_us);
+// Who has left is not waited for, but for an answer under way: it may be half-closed.
+static void connection_set_phase(struct connection *connection, enum http_phase phase) {
+    if (connection->peer_left && phase < HTTP_PHASE_SENDING)
+        phase = HTTP_PHASE_LEAVING;
+    http_deadline_move(&connection->server->deadlines, &connection->deadline, phase);
 }
 
 // For a body under way: the library takes no answer then and has sent nothing of one. If it
@@ -114,28 +103,12 @@ static void connection_send_raw(const struct connection *connection, const char 
 }
 
 // The library notices the shutdown as the client's own.
-static void connection_end_late(struct connection *connection) {
-    if (connection->phase == PHASE_BODY)
+static void connection_end_late(struct http_deadline *deadline) {
+    struct connection *connection = CONTAINER_OF(deadline, struct connection, deadline);
+    if (deadline->phase == HTTP_PHASE_BODY)
         connection_send_raw(connection, connection->server->options.timed_out);
-    connection_set_phase(connection, PHASE_NONE);
+    connection_set_phase(connection, HTTP_PHASE_NONE);
     (void)shutdown(connection->watch.descriptor, SHUT_RDWR); // fails only where it is closed
-}
-
-static void server_end_late(struct timer *timer, uint64_t now_us) {
-    struct http_server *server = CONTAINER_OF(timer, struct http_server, timer);
-    uint64_t next_us = 0;
-    uint32_t ended = 0;
-    for (int phase = 0; phase < PHASE_LISTS; phase++) {
-        struct connection *first = server->deadlines[phase].first;
-        for (; first != NULL && first->due_us <= now_us && ended < ENDED_IN_A_TURN_MAX; ended++) {
-            connection_end_late(first);
-            first = server->deadlines[phase].first;
-        }
-        if (first != NULL && (next_us == 0 || first->due_us < next_us))
-            next_us = first->due_us;
-    }
-    if (next_us != 0)
-        loop_timer_set(server->loop, &server->timer, next_us);
 }
 
 // --- one request -------------------------------------------------------------------------------
@@ -152,29 +125,16 @@ static bool body_append(struct connection *connection, const char *bytes, size_t
         return true;
     }
     if (connection->body == NULL) {
-        if (server->bodies_free_count == 0) {
-            request->trouble = HTTP_FULL;
-            return true;
-        }
-        uint32_t index = server->bodies_free[--server->bodies_free_count];
-        connection->body = server->bodies + (size_t)index * server->options.body_bytes_max;
+        connection->body = http_bodies_take(server->bodies);
         request->body.bytes = connection->body;
+    }
+    if (connection->body == NULL) {
+        request->trouble = HTTP_FULL;
+        return true;
     }
     memcpy(connection->body + request->body.length, bytes, length);
     request->body.length += (uint32_t)length;
     return true;
-}
-
-static void body_free(struct connection *connection) {
-    struct http_server *server = connection->server;
-    if (connection->body == NULL)
-        return;
-    size_t size = server->options.body_bytes_max;
-    if (connection->body_bytes > BODY_BYTES_KEPT && size > BODY_BYTES_KEPT)
-        (void)madvise(connection->body + BODY_BYTES_KEPT, size - BODY_BYTES_KEPT, MADV_DONTNEED);
-    size_t index = (size_t)(connection->body - server->bodies) / size;
-    server->bodies_free[server->bodies_free_count++] = (uint32_t)index;
-    connection->body = NULL;
 }
 
 struct header_walk {
@@ -240,8 +200,10 @@ static bool connection_read_headers(struct connection *connection, const char *m
         MHD_get_connection_info(connection->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)
             ->header_size;
     if (walk.malformed || walk.hosts > 1 || walk.lengths + walk.encodings > 1 ||
-        connection->uri_malformed || (walk.hosts == 0 && strcmp(version, "HTTP/1.0") != 0))
+        (walk.hosts == 0 && strcmp(version, "HTTP/1.0") != 0))
         request->trouble = HTTP_MALFORMED;
+    else if (connection->uri_has_nul)
+        request->trouble = HTTP_PATH_WITH_NUL;
     else if (connection->uri_cut || connection->uri_bytes > options->url_bytes_max)
         request->trouble = HTTP_URL_TOO_LONG;
     else if (header_bytes > (size_t)connection->uri_bytes + options->header_bytes_max)
@@ -267,7 +229,7 @@ static enum MHD_Result connection_handle(struct connection *connection) {
     struct http_server *server = connection->server;
     connection->state = REQUEST_HANDLING;
     server->requests_open++;
-    connection_set_phase(connection, PHASE_NONE);
+    connection_set_phase(connection, HTTP_PHASE_NONE);
     server->options.on_request(server->options.context, &connection->request);
     if (connection->state == REQUEST_ANSWERED)
         return connection_queue(connection);
@@ -297,7 +259,7 @@ static enum MHD_Result on_access(void *context, struct MHD_Connection *mhd, cons
         if (!whole)
             return connection_handle(connection);
         if (connection->chunked || connection->body_expected > 0)
-            connection_set_phase(connection, PHASE_BODY);
+            connection_set_phase(connection, HTTP_PHASE_BODY);
         return MHD_YES;
     }
     if (*upload_length > 0) {
@@ -321,9 +283,11 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **reque
     *request_context = NULL;
     if (connection->answer != NULL)
         MHD_destroy_response(TAKE(connection->answer));
-    body_free(connection);
+    if (connection->body != NULL)
+        http_bodies_give_back(connection->server->bodies, TAKE(connection->body),
+                              connection->body_bytes);
     connection->state = REQUEST_NONE;
-    connection_set_phase(connection, PHASE_IDLE);
+    connection_set_phase(connection, HTTP_PHASE_IDLE);
 }
 
 // The request line is complete, nothing of it is decoded yet. A query of more pairs than the
@@ -334,7 +298,7 @@ static void *on_request_line(void *context, const char *uri, struct MHD_Connecti
     struct connection *connection = connection_from(mhd);
     const char *path_end = strchrnul(uri, '?');
     connection->uri_bytes = (uint32_t)(path_end - uri + (ptrdiff_t)strlen(path_end));
-    connection->uri_malformed = memmem(uri, (size_t)(path_end - uri), "%00", 3) != NULL;
+    connection->uri_has_nul = memmem(uri, (size_t)(path_end - uri), "%00", 3) != NULL;
     connection->uri_cut = false;
     uint32_t pairs = 1;
     for (const char *at = strchr(path_end, '&'); at != NULL; at = strchr(at + 1, '&'))
@@ -343,12 +307,17 @@ static void *on_request_line(void *context, const char *uri, struct MHD_Connecti
             connection->uri_cut = true;
             break;
         }
-    if (connection->phase == PHASE_IDLE)
-        connection_set_phase(connection, PHASE_HEADER);
+    if (connection->deadline.phase == HTTP_PHASE_IDLE)
+        connection_set_phase(connection, HTTP_PHASE_HEADER);
     return NULL;
 }
 
 // --- connections -------------------------------------------------------------------------------
+
+static void connection_resume(struct connection *connection) {
+    MHD_resume_connection(connection->mhd);
+    connection->bundle->pending = true;
+}
 
 static void on_peer_event(struct watch *watch, uint32_t events, uint64_t now_us) {
     (void)events; // each of EPOLLRDHUP, EPOLLHUP, EPOLLERR means that nobody reads an answer
@@ -356,17 +325,19 @@ static void on_peer_event(struct watch *watch, uint32_t events, uint64_t now_us)
     struct connection *connection = CONTAINER_OF(watch, struct connection, watch);
     struct http_server *server = connection->server;
     connection->peer_left = true;
-    if (connection->state != REQUEST_WAITING)
-        return;
-    connection->state = REQUEST_ABANDONED;
-    server->requests_open--;
-    server->options.on_abandoned(server->options.context, &connection->request);
-    MHD_resume_connection(connection->mhd);
-    server->pending = true;
+    if (connection->state == REQUEST_WAITING) {
+        connection->state = REQUEST_ABANDONED;
+        server->requests_open--;
+        server->options.on_abandoned(server->options.context, &connection->request);
+        connection_resume(connection);
+    } else if (connection->deadline.phase < HTTP_PHASE_SENDING) {
+        connection_set_phase(connection, HTTP_PHASE_LEAVING);
+    }
 }
 
-static void connection_open(struct http_server *server, struct MHD_Connection *mhd,
+static void connection_open(struct bundle *bundle, struct MHD_Connection *mhd,
                             void **socket_context) {
+    struct http_server *server = bundle->server;
     struct connection *connection = server->connections_free;
     if (connection != NULL)
         server->connections_free = connection->next;
@@ -374,31 +345,54 @@ static void connection_open(struct http_server *server, struct MHD_Connection *m
         ASSERT(server->connections_used < server->options.connections_max);
         connection = &server->connections[server->connections_used++];
     }
-    *connection = (struct connection){.server = server, .mhd = mhd, .phase = PHASE_NONE};
+    *connection = (struct connection){
+        .server = server,
+        .bundle = bundle,
+        .mhd = mhd,
+        .deadline.phase = HTTP_PHASE_NONE,
+    };
     connection->watch.descriptor =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     connection->watch.ready = on_peer_event;
     // Edge-triggered: the end of the client's stream is told once, whatever we do then.
     loop_watch(server->loop, &connection->watch, EPOLLRDHUP | EPOLLET);
-    connection_set_phase(connection, PHASE_HEADER);
+    connection_set_phase(connection, HTTP_PHASE_HEADER);
     server->connections_open++;
+    bundle->connections++;
     *socket_context = connection;
 }
 
 static void on_connection(void *context, struct MHD_Connection *mhd, void **socket_context,
                           enum MHD_ConnectionNotificationCode code) {
-    struct http_server *server = context;
+    struct bundle *bundle = context;
+    struct http_server *server = bundle->server;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        connection_open(server, mhd, socket_context);
+        connection_open(bundle, mhd, socket_context);
         return;
     }
     struct connection *connection = *socket_context;
     loop_unwatch(server->loop, &connection->watch);
-    connection_set_phase(connection, PHASE_NONE);
+    connection_set_phase(connection, HTTP_PHASE_NONE);
     connection->next = server->connections_free;
     server->connections_free = connection;
     server->connections_open--;
-    server->pending = true; // a full library listens again in its next run, and not before
+    bundle->connections--;
+    http_acceptor_look(&server->acceptor);
+}
+
+static bool server_has_room(void *context) {
+    const struct http_server *server = context;
+    return server->connections_open < server->options.connections_max;
+}
+
+// The first bundle with a place, so that few are busy when few connections are open.
+static void server_take(void *context, int descriptor, const struct sockaddr *address,
+                        socklen_t length) {
+    struct bundle *bundle = ((struct http_server *)context)->bundles;
+    while (bundle->connections == BUNDLE_CONNECTIONS_MAX)
+        bundle++;
+    // The library closes it where memory is short.
+    (void)MHD_add_connection(bundle->daemon, descriptor, address, length);
 }
 
 // --- answers -----------------------------------------------------------------------------------
@@ -426,12 +420,10 @@ void http_request_answer(struct http_request *request, const struct http_respons
     ASSERT(connection->state == REQUEST_HANDLING || connection->state == REQUEST_WAITING);
     connection->answer = response_new(server, response);
     connection->answer_code = response->code;
-    connection_set_phase(connection, PHASE_SENDING);
+    connection_set_phase(connection, HTTP_PHASE_SENDING);
     server->requests_open--;
-    if (connection->state == REQUEST_WAITING) {
-        MHD_resume_connection(connection->mhd);
-        server->pending = true;
-    }
+    if (connection->state == REQUEST_WAITING)
+        connection_resume(connection);
     connection->state = REQUEST_ANSWERED;
 }
 
@@ -463,61 +455,74 @@ uint32_t http_request_parameters(const struct http_request *request,
 
 // --- the server --------------------------------------------------------------------------------
 
-static void server_wake(struct watch *watch, uint32_t events, uint64_t now_us) {
+static void bundle_wake(struct watch *watch, uint32_t events, uint64_t now_us) {
     (void)events;
     (void)now_us;
-    CONTAINER_OF(watch, struct http_server, watch)->pending = true;
+    CONTAINER_OF(watch, struct bundle, watch)->pending = true;
 }
 
+static void bundle_run(struct bundle *bundle) {
+    bundle->pending = false;
+    (void)MHD_run(bundle->daemon); // MHD_NO only for a daemon with threads
+    MHD_UNSIGNED_LONG_LONG timeout_ms;
+    bundle->pending |= MHD_get_timeout(bundle->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0;
+}
+
+// One bundle a call: after it the loop looks how long its turn has taken.
 static bool server_run(struct drain *drain, uint64_t now_us) {
     (void)now_us;
     struct http_server *server = CONTAINER_OF(drain, struct http_server, drain);
-    MHD_UNSIGNED_LONG_LONG timeout_ms;
-    if (!server->pending &&
-        (MHD_get_timeout(server->daemon, &timeout_ms) != MHD_YES || timeout_ms > 0))
+    for (uint32_t i = 0; i < server->bundle_count; i++) {
+        struct bundle *bundle = &server->bundles[server->bundle_next];
+        server->bundle_next = (server->bundle_next + 1) % server->bundle_count;
+        if (bundle->pending) {
+            bundle_run(bundle);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool bundle_start(struct bundle *bundle, struct http_server *server) {
+    bundle->server = server;
+    bundle->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+        on_access, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)BUNDLE_CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_POOL_BYTES,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, bundle, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, NULL, MHD_OPTION_END);
+    if (bundle->daemon == NULL)
         return false;
-    server->pending = false;
-    (void)MHD_run(server->daemon); // MHD_NO only for a daemon with threads
+    bundle->watch.descriptor =
+        MHD_get_daemon_info(bundle->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    bundle->watch.ready = bundle_wake;
+    loop_watch(server->loop, &bundle->watch, EPOLLIN);
     return true;
 }
 
-static bool server_allocate(struct http_server *server) {
-    const struct http_server_options *options = &server->options;
-    server->connections = calloc(options->connections_max, sizeof *server->connections);
-    server->states = calloc(options->connections_max, MAX(options->state_bytes, 1));
-    server->bodies_free = calloc(options->bodies_max, sizeof *server->bodies_free);
-    // Address space only: a page is real once a body was written to it.
-    server->bodies =
-        mmap(NULL, (size_t)options->bodies_max * options->body_bytes_max, PROT_READ | PROT_WRITE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (server->bodies == MAP_FAILED)
-        server->bodies = NULL;
-    if (server->connections == NULL || server->states == NULL || server->bodies_free == NULL ||
-        server->bodies == NULL)
-        return false;
-    for (uint32_t i = options->bodies_max; i > 0; i--)
-        server->bodies_free[server->bodies_free_count++] = i - 1;
-    return true;
+static void bundle_stop(struct bundle *bundle) {
+    if (bundle->daemon == NULL)
+        return;
+    (void)MHD_run(bundle->daemon); // ends the abandoned: a suspended one must not be stopped
+    loop_unwatch(bundle->server->loop, &bundle->watch);
+    MHD_stop_daemon(TAKE(bundle->daemon));
 }
 
 static bool server_start(struct http_server *server) {
     const struct http_server_options *options = &server->options;
-    server->daemon =
-        MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_access, server,
-                         MHD_OPTION_LISTEN_SOCKET, options->listener, MHD_OPTION_CONNECTION_LIMIT,
-                         (unsigned)options->connections_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                         (size_t)HTTP_CONNECTION_POOL_BYTES, MHD_OPTION_NOTIFY_CONNECTION,
-                         on_connection, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-                         MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server, MHD_OPTION_END);
-    if (server->daemon == NULL)
+    server->bundle_count =
+        (options->connections_max + BUNDLE_CONNECTIONS_MAX - 1) / BUNDLE_CONNECTIONS_MAX;
+    server->connections = calloc(options->connections_max, sizeof *server->connections);
+    server->states = calloc(options->connections_max, MAX(options->state_bytes, 1));
+    server->bodies = http_bodies_new(options->bodies_max, options->body_bytes_max);
+    server->bundles = calloc(server->bundle_count, sizeof *server->bundles);
+    if (server->connections == NULL || server->states == NULL || server->bodies == NULL ||
+        server->bundles == NULL)
         return false;
-    server->watch.descriptor =
-        MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
-    server->watch.ready = server_wake;
-    loop_watch(server->loop, &server->watch, EPOLLIN);
-    server->drain.run = server_run;
-    server->pending = true; // the first run puts the listening socket into the epoll set
-    loop_add_drain(server->loop, &server->drain);
+    for (uint32_t i = 0; i < server->bundle_count; i++)
+        if (!bundle_start(&server->bundles[i], server))
+            return false;
+    http_acceptor_begin(&server->acceptor);
     return true;
 }
 
@@ -527,47 +532,59 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
         return NULL;
     server->options = *options;
     server->loop = loop;
-    server->timer.fire = server_end_late;
-    server->deadlines[PHASE_IDLE].limit_us = (uint64_t)options->idle_ms * 1000;
-    server->deadlines[PHASE_HEADER].limit_us = (uint64_t)options->header_ms * 1000;
-    server->deadlines[PHASE_BODY].limit_us = (uint64_t)options->body_ms * 1000;
-    server->deadlines[PHASE_SENDING].limit_us = (uint64_t)options->send_ms * 1000;
+    server->drain.run = server_run;
+    loop_add_drain(loop, &server->drain);
+    server->acceptor = (struct http_acceptor){
+        .loop = loop,
+        .listener = options->listener,
+        .context = server,
+        .has_room = server_has_room,
+        .take = server_take,
+    };
+    server->deadlines = (struct http_deadlines){
+        .loop = loop,
+        .late = connection_end_late,
+        .limits_us =
+            {
+                [HTTP_PHASE_IDLE] = (uint64_t)options->idle_ms * 1000,
+                [HTTP_PHASE_HEADER] = (uint64_t)options->header_ms * 1000,
+                [HTTP_PHASE_BODY] = (uint64_t)options->body_ms * 1000,
+                [HTTP_PHASE_SENDING] = (uint64_t)options->send_ms * 1000,
+                [HTTP_PHASE_LEAVING] = LEAVE_MS * 1000,
+            },
+    };
+    http_deadlines_init(&server->deadlines);
     for (; options->headers[server->header_count] != NULL; server->header_count++) {
         ASSERT(server->header_count < HTTP_REQUEST_HEADERS_MAX);
         server->header_lengths[server->header_count] =
             strlen(options->headers[server->header_count]);
     }
-    if (!server_allocate(server) || !server_start(server))
-        return http_server_free(server);
-    return server;
+    return server_start(server) ? server : http_server_free(server);
 }
 
 struct http_server *http_server_free(struct http_server *server) {
     if (server == NULL)
         return NULL;
-    if (server->daemon != NULL) {
-        for (uint32_t i = 0; i < server->connections_used; i++)
-            if (server->connections[i].state == REQUEST_WAITING)
-                on_peer_event(&server->connections[i].watch, EPOLLHUP, 0);
-        (void)MHD_run(server->daemon); // ends the abandoned: a suspended one must not be stopped
-        loop_unwatch(server->loop, &server->watch);
-        loop_remove_drain(server->loop, &server->drain);
-        MHD_stop_daemon(TAKE(server->daemon));
-        loop_timer_clear(server->loop, &server->timer);
-    }
-    if (server->bodies != NULL)
-        (void)munmap(server->bodies,
-                     (size_t)server->options.bodies_max * server->options.body_bytes_max);
+    http_acceptor_end(&server->acceptor);
+    for (uint32_t i = 0; i < server->connections_used; i++)
+        if (server->connections[i].state == REQUEST_WAITING)
+            on_peer_event(&server->connections[i].watch, EPOLLHUP, 0);
+    for (uint32_t i = 0; server->bundles != NULL && i < server->bundle_count; i++)
+        bundle_stop(&server->bundles[i]);
+    loop_remove_drain(server->loop, &server->drain);
+    http_deadlines_deinit(&server->deadlines);
+    (void)close(server->options.listener); // nothing is lost with it
+    http_bodies_free(server->bodies);
+    free(server->bundles);
     free(server->connections);
     free(server->states);
-    free(server->bodies_free);
     free(server);
     return NULL;
 }
 
 void http_server_drain(struct http_server *server) {
     server->draining = true;
-    (void)MHD_quiesce_daemon(server->daemon); // the socket stays open: others may listen on it
+    http_acceptor_end(&server->acceptor); // the socket stays open: others may listen on it
 }
 
 uint32_t http_server_connections(const struct http_server *server) {

@@ -10,9 +10,11 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { BODY_MAX = 1000, URL_MAX = 500, HEADERS_MAX = 700, LATE_MS = 300, IDLE_MS = 1500 };
+enum { CONNECTIONS = 300 }; // more than the library handles in one go
 
 // --- the server in the child -------------------------------------------------------------------
 
@@ -101,7 +103,7 @@ static _Noreturn void echo_main(int listener) {
     echo.server = http_server_new(
         echo.loop, &(struct http_server_options){
                        .listener = listener,
-                       .connections_max = 16,
+                       .connections_max = CONNECTIONS,
                        .bodies_max = 2,
                        .body_bytes_max = BODY_MAX,
                        .url_bytes_max = URL_MAX,
@@ -335,7 +337,7 @@ static void test_refused(void) {
     } cases[] = {
         {"GET /%s%s HTTP/1.1\r\nHost: here\r\n\r\n", " 0 2 [] 2", false, false},
         {"GET /%.1s HTTP/1.1\r\nHost: here\r\nX-Note: %s\r\n\r\n", "hh] 2", false, false},
-        {"GET /%%00%.1s%.1s HTTP/1.1\r\nHost: here\r\n\r\n", "GET / 0 1 [] 2", false, false},
+        {"GET /%%00%.1s%.1s HTTP/1.1\r\nHost: here\r\n\r\n", "GET / 0 6 [] 2", false, false},
         {"GET /%.1s%.1s HTTP/1.1\r\n\r\n", "GET /uh 0 1 [] 2", false, true},
         {"GET /%.1s%.1s HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "GET /uh 0 1 [] 2", false, false},
         {"POST /%.1s%.1s HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
@@ -383,20 +385,47 @@ static void test_garbage(void) {
 }
 
 static void test_full_table(void) {
-    struct client *clients[17];
+    static struct client *clients[CONNECTIONS + 1];
     for (size_t i = 0; i < COUNT_OF(clients); i++) {
         clients[i] = connected();
         client_send(clients[i], GET("/now"));
-        if (i < 16)
+        if (i < CONNECTIONS)
             client_expect(clients[i], "GET /now 0 0 [] 2");
     }
     struct timeval patience = {.tv_sec = 1}; // in IDLE_MS others end and wake the server
-    setsockopt(clients[16]->descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    setsockopt(clients[CONNECTIONS]->descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience,
+               sizeof patience);
     client_close(clients[5]);
-    client_expect(clients[16], "GET /now 0 0 [] 2");
+    client_expect(clients[CONNECTIONS], "GET /now 0 0 [] 2");
     for (size_t i = 0; i < COUNT_OF(clients); i++)
         if (i != 5)
             client_close(clients[i]);
+}
+
+static uint64_t now_ms(void) {
+    struct timespec now;
+    EXPECT_INTEGER(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+// Last bytes and end come together, which the library sees as bytes only.
+static void test_client_leaves_in_the_middle(void) {
+    static const char *const begun[] = {
+        "GET /now HT",
+        "GET /now HTTP/1.1\r\nHost: he",
+        "POST /now HTTP/1.1\r\nHost: here\r\nContent-Length: 3\r\n\r\nab",
+        "POST /now HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+    };
+    enum { TIMES = 20 };
+    uint64_t start_ms = now_ms();
+    for (size_t i = 0; i < TIMES * COUNT_OF(begun); i++) {
+        struct client *client = connected();
+        client_send(client, begun[i % COUNT_OF(begun)]);
+        EXPECT_INTEGER(shutdown(client->descriptor, SHUT_WR), 0);
+        EXPECT(client_ended(client));
+        client_close(client);
+    }
+    EXPECT(now_ms() - start_ms < TIMES * LATE_MS); // not by their deadlines
 }
 
 static void test_drain(void) {
@@ -443,6 +472,8 @@ int main(void) {
         {"a body that does not end is cut off with an answer", test_endless_body},
         {"what HTTP forbids is named to the owner", test_refused},
         {"garbage disturbs nobody else", test_garbage},
+        {"a client that leaves in the middle of a request leaves nothing behind",
+         test_client_leaves_in_the_middle},
         {"connections above the table wait", test_full_table},
         {"a drain closes each connection with its next answer", test_drain},
     };

@@ -19,6 +19,7 @@
 #include "problem.h"
 #include "router.h"
 #include "tenant.h"
+#include "timing.h"
 #include "trace.h"
 #include "traffic.h"
 
@@ -108,28 +109,7 @@ static uint32_t route_index(const struct call *call) {
     return (uint32_t)(operation - operations);
 }
 
-enum { TIMING_BYTES = 160, DELAY_BYTES = 16 };
-
-// Four parts whose sum is the time since the request was complete.
-static void timing_write(const struct call *call, const struct answer *answer, uint64_t now_us,
-                         char timing[TIMING_BYTES]) {
-    uint64_t total = now_us - call->http->received_us;
-    uint64_t away = 0, actor = 0, database = 0;
-    if (answer != NULL && answer->sent_us != 0) {
-        away = MIN(now_us - answer->sent_us, total);
-        actor = MIN(answer->block.actor_us, away);
-        database = MIN(answer->block.database_us, actor);
-    }
-    const uint64_t parts_us[] = {total - away, away - actor, actor - database, database};
-    unsigned whole[4], rest[4]; // milliseconds and what remains; a budget is seconds
-    for (size_t i = 0; i < COUNT_OF(parts_us); i++) {
-        whole[i] = (unsigned)(parts_us[i] / 1000);
-        rest[i] = (unsigned)(parts_us[i] % 1000);
-    }
-    (void)snprintf(timing, TIMING_BYTES,
-                   "edge;dur=%u.%03u, bus;dur=%u.%03u, actor;dur=%u.%03u, database;dur=%u.%03u",
-                   whole[0], rest[0], whole[1], rest[1], whole[2], rest[2], whole[3], rest[3]);
-}
+enum { DELAY_BYTES = 16 };
 
 static bool status_wants_retry(enum status status) {
     return status == STATUS_OVER_SHARE || status == STATUS_UNAVAILABLE || status == STATUS_LOST ||
@@ -153,14 +133,25 @@ static void call_count(const struct call *call, enum status status) {
         access_log(call, status, duration_us);
 }
 
+static void call_time(const struct call *call, const struct answer *answer,
+                      char text[TIMING_BYTES]) {
+    uint64_t now_us = loop_now_us(call->server->options.loop);
+    struct timing timing = {.total = now_us - call->http->received_us};
+    if (answer != NULL && answer->sent_us != 0) {
+        timing.away = now_us - answer->sent_us;
+        timing.actor = answer->block.actor_us;
+        timing.database = answer->block.database_us;
+    }
+    timing_write(&timing, text);
+}
+
 // The end of every call. answer is NULL where no message went out; allow only for two statuses.
 static void call_end(struct call *call, enum status status, struct text body,
                      const struct answer *answer, const char *allow) {
-    uint64_t now_us = loop_now_us(call->server->options.loop);
     char timing[TIMING_BYTES];
     char retry[DELAY_BYTES];
     struct http_response response = {.code = status_http(status), .body = body};
-    timing_write(call, answer, now_us, timing);
+    call_time(call, answer, timing);
     if (body.length > 0)
         header_add(&response, "Content-Type", "application/json");
     header_add(&response, "X-Request-Id", call->id);
@@ -310,6 +301,7 @@ static void call_begin(void *context, struct http_request *http) {
         [HTTP_HEADERS_TOO_LARGE] = STATUS_HEADERS_TOO_LARGE,
         [HTTP_BODY_TOO_LARGE] = STATUS_TOO_LARGE,
         [HTTP_FULL] = STATUS_BUSY,
+        [HTTP_PATH_WITH_NUL] = STATUS_NOT_FOUND,
     };
     struct server *server = context;
     struct call *call = http->state;
