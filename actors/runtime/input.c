@@ -33,9 +33,10 @@ void input_refuse_limit(struct input *input, const struct input_place *place, co
 }
 
 void input_refuse_missing(struct input *input, const struct input_place *place) {
-    input_refuse(input, place, "The %s field is required.");
-    if (place->field->type != FIELD_MONEY || place->field->list)
+    if (place->field->type != FIELD_MONEY || place->field->list) {
+        input_refuse(input, place, "The %s field is required.");
         return;
+    }
     struct input_place part = *place;
     part.part = "value";
     input_refuse(input, &part, "The %s field is required.");

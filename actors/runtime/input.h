@@ -25,7 +25,7 @@ void input_refuse(struct input *input, const struct input_place *place, const ch
 void input_refuse_limit(struct input *input, const struct input_place *place, const char *sentence,
                         int64_t limit);
 
-// Adds the sentence of a missing required field; a money's parts are named too.
+// Adds the sentence of a missing required field; of a money, of each of its parts.
 void input_refuse_missing(struct input *input, const struct input_place *place);
 
 // Whether nothing but blanks is in it: such a text counts as absent.

@@ -75,8 +75,7 @@ static void test_absent_null_and_blank_are_one(void) {
 }
 
 static void test_every_wrong_field_at_once(void) {
-    static const char missing[] = "price: The price field is required.\n"
-                                  "price.value: The price.value field is required.\n"
+    static const char missing[] = "price.value: The price.value field is required.\n"
                                   "price.currency: The price.currency field is required.\n"
                                   "title: The title field is required.\n"
                                   "printed: The printed field is required.\n";

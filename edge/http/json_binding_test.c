@@ -56,7 +56,8 @@ static void test_all_places_at_once(void) {
                                                             });
     EXPECT_INTEGER(status, STATUS_INVALID);
     EXPECT_INTEGER(failure.status, STATUS_INVALID);
-    EXPECT(tells("amount") && tells("date") && tells("memo"));
+    EXPECT(tells("amount.value") && tells("amount.currency"));
+    EXPECT(tells("date") && tells("memo"));
     const struct parameter query[] = {
         {TEXT("page"), TEXT("0")},       {TEXT("accounts[]"), TEXT(ID)},
         {TEXT("accounts[]"), TEXT("x")}, {TEXT("type"), TEXT("gift")},

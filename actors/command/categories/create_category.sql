@@ -8,7 +8,8 @@ category AS (
     RETURNING *
 ),
 result AS (
-    SELECT 'ok' AS outcome, version, ARRAY[id::text, name, description, color, is_default::text] AS reply
+    SELECT 'ok' AS outcome, version,
+        ARRAY[id::text, name, description, color, is_default::text] AS reply
     FROM category
     UNION ALL
     SELECT 'categories There are 500 categories already, which is the limit.', NULL, NULL

@@ -8,7 +8,8 @@ category AS (
     RETURNING categories.*
 ),
 result AS (
-    SELECT 'ok' AS outcome, version, ARRAY[id::text, name, description, color, is_default::text] AS reply
+    SELECT 'ok' AS outcome, version,
+        ARRAY[id::text, name, description, color, is_default::text] AS reply
     FROM category
     UNION ALL
     SELECT CASE WHEN EXISTS (SELECT FROM categories WHERE id = $5) THEN 'forbidden'

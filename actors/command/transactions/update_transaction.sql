@@ -43,7 +43,8 @@ result AS (
             SELECT concat_ws(E'\n',
                 CASE WHEN currency <> $7
                      THEN 'amount.currency The amount must be in the currency of the account.'
-                     WHEN balance - old.amount + $6 NOT BETWEEN -1000000000000000 AND 1000000000000000
+                     WHEN balance - old.amount + $6
+                         NOT BETWEEN -1000000000000000 AND 1000000000000000
                      THEN 'amount.value The balance of the account would pass its limit.' END,
                 CASE WHEN $10 IS NOT NULL AND NOT EXISTS (SELECT FROM category)
                      THEN 'category_id The selected category id is invalid.' END)
