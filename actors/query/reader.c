@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reader.h"
 
+#include "admission.h"
 #include "cache.h"
 #include "digest.h"
 #include "job.h"
@@ -33,6 +34,7 @@ struct read {
     uint8_t place_count; // statements sent together
     uint8_t places[BOUND_STATEMENTS_MAX]; // which of binding.bound
     bool fills; // there is a token under which its pages may be kept
+    bool keeps[CACHE_PAGES_MAX]; // and they are worth it
     uint64_t token;
     struct cache_id ids[CACHE_PAGES_MAX]; // of the page, and of the total
     char total[24]; // a cached total's cell
@@ -46,6 +48,7 @@ struct reader {
     struct loop *loop;
     struct session *session;
     struct cache *cache; // NULL: none is configured
+    struct admission admission;
     struct pool *pool;
     struct drain drain;
     struct timer timer;
@@ -124,7 +127,7 @@ static void read_reply(struct reader *reader, struct read *read, struct text jso
 // The total's one cell is kept under its own key, whatever page it came with.
 static void read_fill_total(struct reader *reader, struct read *read, uint32_t place) {
     const struct rows *rows = &read->rows[place];
-    if (!read->fills || read->results[place] == NULL ||
+    if (!read->fills || !read->keeps[1] || read->results[place] == NULL ||
         !read->job.binding.bound[place].cached_apart)
         return;
     ASSERT(rows->count == 1 && rows->columns == 1 && rows->cells[0].bytes != NULL);
@@ -174,7 +177,7 @@ static void read_finish(struct reader *reader, struct read *read) {
         read_fail(reader, read, status);
         return;
     }
-    if (read->fills)
+    if (read->fills && read->keeps[0])
         cache_fill(reader->cache, read->job.caller.tenant, &read->ids[0], read->token, json);
     read_reply(reader, read, json);
 }
@@ -319,6 +322,10 @@ static void read_look(struct reader *reader, struct read *read) {
     read_name_page(read);
     if (total < binding->count)
         read_name_total(read, &binding->bound[total]);
+    bool wanted = (read->job.address.flags & FLAG_KEEP) != 0;
+    uint64_t now_us = loop_now_us(reader->loop);
+    for (uint32_t i = 0; i < (total < binding->count ? 2U : 1U); i++)
+        read->keeps[i] = admission_ask(&reader->admission, &read->ids[i], now_us) || wanted;
     read->state = READ_LOOKING;
     cache_read(reader->cache, read->job.caller.tenant, read->ids, total < binding->count ? 2 : 1,
                read_number(reader, read));

@@ -243,6 +243,8 @@ static void test_plans(void) {
             values = "'" STAGE_TENANT_A "', NULL";
         else if (statement->parameter_count == 3)
             values = ALL;
+        else if (statement->parameter_count == 5)
+            values = ALL ", 0, 15";
         else if (statement->parameter_count == 8)
             values = of_categories ? FILTER : ACCOUNTS;
         check_plan(stage, statement, values);

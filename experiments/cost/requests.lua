@@ -48,11 +48,12 @@ local function get(path)
     return round_of(texts)
 end
 
+-- From seven weeks, which hold more than a page of each tenant, to all there is.
 local function windows()
-    local next_tenant, random, half = round_of(tenants), math.random, math.floor(#days / 2)
+    local next_tenant, random, shortest = round_of(tenants), math.random, 49
     return function()
-        local first = random(1, half)
-        local last = random(first + half, #days)
+        local first = random(1, #days - shortest)
+        local last = random(first + shortest, #days)
         return "GET /api/transactions?start_date=" .. days[first] .. "&end_date=" .. days[last] ..
             " HTTP/1.1\r\n" .. next_tenant().head .. "\r\n"
     end

@@ -7,6 +7,12 @@ static bool is_of_categories(const struct list_transactions_request *request) {
     return request->has_categories && request->order_column == TRANSACTION_COLUMN_DATE;
 }
 
+// Nothing but days, in the order of days: most of what people ask for.
+static bool is_of_days(const struct list_transactions_request *request) {
+    return !request->has_accounts && !request->has_categories && !request->has_type &&
+           !request->has_search && request->order_column == TRANSACTION_COLUMN_DATE;
+}
+
 static uint32_t page_shape(const struct list_transactions_request *request) {
     static const uint16_t of_accounts[][2] = {
         [TRANSACTION_COLUMN_DATE] = {LIST_TRANSACTIONS_OF_ACCOUNTS_OLDEST,
@@ -18,11 +24,13 @@ static uint32_t page_shape(const struct list_transactions_request *request) {
     };
     static_assert(DIRECTION_ASC == 0 && DIRECTION_DESC == 1, "the columns of the table");
     bool descending = request->order_direction == DIRECTION_DESC;
+    if (is_of_days(request))
+        return descending ? LIST_TRANSACTIONS_NEWEST : LIST_TRANSACTIONS_OLDEST;
     if (is_of_categories(request))
         return descending ? LIST_TRANSACTIONS_OF_CATEGORIES_NEWEST
                           : LIST_TRANSACTIONS_OF_CATEGORIES_OLDEST;
     if (!request->has_accounts && request->order_column == TRANSACTION_COLUMN_DATE)
-        return descending ? LIST_TRANSACTIONS_NEWEST : LIST_TRANSACTIONS_OLDEST;
+        return descending ? LIST_TRANSACTIONS_FILTERED_NEWEST : LIST_TRANSACTIONS_FILTERED_OLDEST;
     return of_accounts[request->order_column][request->order_direction];
 }
 
@@ -85,7 +93,10 @@ enum status list_transactions_bind(const void *fields, struct binding *binding,
     const struct list_transactions_request *request = fields;
     (void)failure; // the fields were checked at the edge
     struct bound *bound = binding_statement(binding, page_shape(request));
-    bind_filters(bound, binding, request);
+    if (is_of_days(request))
+        bind_days(bound, binding, request);
+    else
+        bind_filters(bound, binding, request);
     binding_integer(bound, binding, binding_offset(request->page, request->per_page));
     binding_integer(bound, binding, request->per_page);
     bind_total(binding, request);
