@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A PostgreSQL without room: a clear answer, nothing acknowledged is lost, service when there is room."""
+"""A PostgreSQL without room: a clear answer, nothing acknowledged is lost, then service again."""
 import os
 import pathlib
 import shutil

@@ -45,6 +45,7 @@ CASES = [
     ("dead_headers", {"dead_h": SPDX}, "dead.h:1"),
     ("dead_statements", {"actors__query__books__list_book_sql": "--", "schemas__books_toml":
                          "[list_books]\n"}, "actors/query/books/list_book.sql:1"),
+    ("dead_statements", {"actors__supervisor__a_sql": "--"}, "actors/supervisor/a.sql:1"),
     ("twin_functions", {"a_c": HELPER, "b_c": HELPER.replace("help", "aid")}, "b.c:2"),
     ("titles", {"A_md": "# One\n# Two\n"}, "A.md:1"),
     ("links", {"A_md": "# One\n\n[b](b.md#c)\n"}, "A.md:3"),

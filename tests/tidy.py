@@ -34,7 +34,7 @@ HOMES = {
 }
 SYSTEM = re.compile(r"(std\w+|assert|errno|ctype|fcntl|ftw|glob|grp|inttypes|limits|math|netdb|poll"
                     r"|pwd|sched|signal|string|strings|time|unistd|dirent|termios|getopt|locale"
-                    r"|spawn|syslog|pthread|sys/\w+|arpa/\w+|netinet/\w+|linux/\w+)\.h")
+                    r"|spawn|dlfcn|sys/\w+|arpa/\w+|netinet/\w+|linux/\w+)\.h")
 
 BANNED = {
     "strcpy": "snprintf or memcpy", "strcat": "snprintf", "strncpy": "snprintf or memcpy",
@@ -191,7 +191,7 @@ def leftovers(tree):
 
 
 def dead_sources(tree):
-    """Each .c is compiled; the fuzz targets, which only clang builds, are named by a CMakeLists."""
+    """Each .c is compiled; what clang or a test alone builds is named by a CMakeLists or test."""
     database = tree.root / "build/gcc/compile_commands.json"
     if not database.exists():
         yield database.relative_to(tree.root), 1, "is missing: cmake --preset gcc"
@@ -200,6 +200,8 @@ def dead_sources(tree):
     for path in tree.files(".c"):
         if path.stem.endswith("_fuzz"):
             used = path.stem in tree.text.get(path.parent / "CMakeLists.txt", "")
+        elif path.parts[0] == "tests":
+            used = any(path.as_posix() in tree.text[test] for test in tree.files(".py"))
         else:
             used = str(tree.root / path) in compiled
         if not used:
@@ -215,11 +217,15 @@ def dead_headers(tree):
 
 
 def dead_statements(tree):
-    """The .sql of a use case belongs to an operation of its name."""
+    """The .sql of a use case belongs to an operation of its name; others somebody names."""
     tables = "\n".join(tree.text[path] for path in tree.files(".toml"))
     for path in tree.files(".sql"):
-        if path.parts[0] == "actors" and not re.search(rf"^\[{path.stem}\]", tables, re.MULTILINE):
-            yield path, 1, f"no table of schemas/ is called {path.stem}"
+        if path.parts[:2] in (("actors", "query"), ("actors", "command")):
+            if not re.search(rf"^\[{path.stem}\]", tables, re.MULTILINE):
+                yield path, 1, f"no table of schemas/ is called {path.stem}"
+        elif path.parts[:2] != ("schemas", "database") and not any(
+                path.name in tree.text[other] for other in tree.text if other != path):
+            yield path, 1, "nobody names this file"
 
 
 def twin_functions(tree):

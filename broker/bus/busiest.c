@@ -42,7 +42,7 @@ uint32_t busiest_look(const struct busiest *busiest, struct busiest_view ret_vie
     for (uint32_t i = 0; i < count; i++) {
         const struct busiest_slot *slot = &busiest->slots[order[i]];
         memcpy(ret_views[i].tenant.bytes, slot->tenant, sizeof slot->tenant);
-        ret_views[i].per_second = (double)slot->count / BUSIEST_ONE / FADE;
+        ret_views[i].per_second = (double)slot->count / (double)BUSIEST_ONE / (double)FADE;
     }
     return count;
 }
