@@ -173,8 +173,6 @@ FIRST_PAGES = ("/api/accounts", "/api/categories", "/api/transactions")
 def test_after_a_warm_up_reads_are_hits(system, user):
     user.new_transaction()
     system.redis("flushall")
-    assert all(database_ms(user.get(path)) > 0 for path in FIRST_PAGES)
-    system.redis("flushall")
     code, said, trouble = run(system, "warm-up")
     tenants = int(system.sql("SELECT count(*) FROM users")[0][0])
     assert code == 0, trouble

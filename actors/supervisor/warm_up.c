@@ -130,7 +130,8 @@ static void send_some(struct warm_up *warm_up) {
             session_request(warm_up->session,
                             &(struct outgoing){.operation = warm_up->operations[page],
                                                .tenant = warm_up->tenants[warm_up->sent / PAGES],
-                                               .body = warm_up->bodies[page]},
+                                               .body = warm_up->bodies[page],
+                                               .flags = FLAG_KEEP},
                             &correlation);
         warm_up->sent++;
         if (status != STATUS_OK)
