@@ -3,13 +3,15 @@
 
 #include "control.h"
 #include "limits.h"
+#include "probe.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
+
+enum { PATH_BYTES = 200 }; // more than a unix socket can have
 
 struct asked {
     struct watch watch; // descriptor -1: not, or not any more
@@ -73,25 +75,6 @@ static void asked_ready(struct watch *watch, uint32_t epoll_events, uint64_t now
     gather->done(gather->context);
 }
 
-// A connection that has the question, or -1. A fresh socket has room for a line; a full queue of a
-// process that hangs counts as nobody.
-static int asked_connect(const struct gather *gather, const char *name, const char *question) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int length =
-        snprintf(address.sun_path, sizeof address.sun_path, "%s/%s.sock", gather->directory, name);
-    if (length < 0 || (size_t)length >= sizeof address.sun_path)
-        return -1;
-    int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (descriptor < 0)
-        return -1;
-    ssize_t wanted = (ssize_t)strlen(question);
-    if (connect(descriptor, (const struct sockaddr *)&address, sizeof address) == 0 &&
-        send(descriptor, question, (size_t)wanted, MSG_NOSIGNAL) == wanted)
-        return descriptor;
-    close(descriptor);
-    return -1;
-}
-
 struct gather *gather_new(struct loop *loop, const char *directory, void *context,
                           void (*done)(void *context)) {
     struct gather *gather = calloc(1, sizeof *gather);
@@ -116,7 +99,9 @@ struct gather *gather_free(struct gather *gather) {
 
 static void asked_start(struct asked *asked, const char *question) {
     struct gather *gather = asked->gather;
-    asked->watch.descriptor = asked_connect(gather, asked->name, question);
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "%s/%s.sock", gather->directory, asked->name); // or nobody's
+    asked->watch.descriptor = probe_open(path, question);
     if (asked->watch.descriptor < 0)
         return;
     if (asked->bytes == NULL)

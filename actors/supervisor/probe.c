@@ -28,9 +28,13 @@ static int socket_connect(const char *path) {
 }
 
 // A fresh socket has room for a line.
-static bool question_send(int descriptor, const char *question) {
-    size_t length = strlen(question);
-    return send(descriptor, question, length, MSG_NOSIGNAL) == (ssize_t)length;
+int probe_open(const char *path, const char *question) {
+    ssize_t length = (ssize_t)strlen(question);
+    int descriptor = socket_connect(path);
+    if (descriptor < 0 || send(descriptor, question, (size_t)length, MSG_NOSIGNAL) == length)
+        return descriptor;
+    close(descriptor);
+    return -1;
 }
 
 // --- in the loop -------------------------------------------------------------------------------
@@ -78,13 +82,9 @@ void probe_init(struct probe *probe, struct loop *loop, const char *path, const 
 void probe_ask(struct probe *probe) {
     if (probe->asked)
         return;
-    int descriptor = socket_connect(probe->path);
+    int descriptor = probe_open(probe->path, probe->question);
     if (descriptor < 0)
         return;
-    if (!question_send(descriptor, probe->question)) {
-        close(descriptor);
-        return;
-    }
     probe->asked = true;
     probe->length = 0;
     probe->watch.descriptor = descriptor;
@@ -108,10 +108,10 @@ pid_t probe_owner(const char *path) {
 // Asked, and receiving from it waits; -1: nobody listens.
 static int socket_ask(const char *path, const char *question) {
     const struct timeval patience = {.tv_sec = GONE_MS / 1000, .tv_usec = GONE_MS % 1000 * 1000};
-    int descriptor = socket_connect(path);
+    int descriptor = probe_open(path, question);
     if (descriptor < 0)
         return -1;
-    if (question_send(descriptor, question) && fcntl(descriptor, F_SETFL, 0) == 0 &&
+    if (fcntl(descriptor, F_SETFL, 0) == 0 &&
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0)
         return descriptor;
     close(descriptor);

@@ -31,6 +31,9 @@ void probe_init(struct probe *probe, struct loop *loop, const char *path, const 
 void probe_ask(struct probe *probe);
 void probe_cancel(struct probe *probe);
 
+// A connection that has the question and waits for nothing, or -1: nobody listens.
+int probe_open(const char *path, const char *question);
+
 // Who listens on the socket, also when it answers nothing; 0: nobody.
 pid_t probe_owner(const char *path);
 
