@@ -13,12 +13,13 @@
 #include <unistd.h>
 
 enum {
-    CALLERS_MAX = 16, // at once; a further one is hung up on
+    CALLERS_MAX = 16, // at once; then the one that has been silent longest is hung up on
+    ACCEPTS_IN_A_TURN_MAX = CALLERS_MAX / 2, // so that a caller has a turn to ask
     LINE_BYTES_MAX = 512, // longer: hung up on
     CALLER_MS = 2000, // to ask and take the answer; then hung up on
     ANSWER_BYTES_MAX = 1 << 20, // a longer one is told as an error
     PATH_BYTES_MAX = 100, // of the socket
-    BACKLOG = 16,
+    BACKLOG = 256, // of connections that wait to be taken; then connecting to it fails
 };
 
 struct caller {
@@ -174,29 +175,43 @@ static void caller_ready(struct watch *watch, uint32_t epoll_events, uint64_t no
 
 // --- the door ----------------------------------------------------------------------------------
 
-static struct caller *admin_free_slot(struct admin *admin) {
+// A free one, else that of the caller who is silent longest, or NULL: all are being answered.
+static struct caller *admin_make_slot(struct admin *admin) {
+    struct caller *silent = NULL;
     for (uint32_t i = 0; i < CALLERS_MAX; i++) {
-        if (admin->callers[i].watch.descriptor < 0)
-            return &admin->callers[i];
+        struct caller *caller = &admin->callers[i];
+        if (caller->watch.descriptor < 0)
+            return caller;
+        if (caller->answer == NULL &&
+            (silent == NULL || caller->timer.due_us < silent->timer.due_us))
+            silent = caller;
     }
-    return NULL;
+    if (silent != NULL)
+        caller_hang_up(silent);
+    return silent;
 }
 
-static void admin_accept(struct watch *watch, uint32_t epoll_events, uint64_t now_us) {
-    struct admin *admin = CONTAINER_OF(watch, struct admin, watch);
-    (void)epoll_events;
-    int descriptor = accept4(watch->descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+static bool admin_take(struct admin *admin, uint64_t now_us) {
+    int descriptor = accept4(admin->watch.descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (descriptor < 0)
-        return;
-    struct caller *caller = admin_free_slot(admin);
+        return false;
+    struct caller *caller = admin_make_slot(admin);
     if (caller == NULL) {
         close(descriptor);
-        return;
+        return true;
     }
     caller->watch.descriptor = descriptor;
     caller->line_length = 0;
     loop_watch(admin->loop, &caller->watch, EPOLLIN);
     loop_timer_set(admin->loop, &caller->timer, now_us + CALLER_MS * 1000U);
+    return true;
+}
+
+static void admin_accept(struct watch *watch, uint32_t epoll_events, uint64_t now_us) {
+    struct admin *admin = CONTAINER_OF(watch, struct admin, watch);
+    (void)epoll_events;
+    for (int i = 0; i < ACCEPTS_IN_A_TURN_MAX && admin_take(admin, now_us); i++)
+        continue;
 }
 
 // A socket file whose process died refuses connections and is removed.

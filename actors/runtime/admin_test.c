@@ -149,6 +149,25 @@ static void test_answers(void) {
     loop = loop_free(loop);
 }
 
+static void test_silent_callers_make_room(void) {
+    loop = loop_new();
+    struct admin_options options = options_make(-1);
+    struct admin *admin = admin_new(loop, &options);
+    int silent[100];
+    for (size_t i = 0; i < COUNT_OF(silent); i++)
+        silent[i] = client_connect();
+    for (int i = 0; i < 3; i++)
+        expect_answer("echo heartbeat\n", "heartbeat");
+    char byte;
+    EXPECT_INTEGER(recv(silent[0], &byte, 1, 0), 0); // hung up on
+    EXPECT_INTEGER(recv(silent[COUNT_OF(silent) - 1], &byte, 1, 0), -1);
+    EXPECT_INTEGER(errno, EAGAIN);
+    for (size_t i = 0; i < COUNT_OF(silent); i++)
+        close(silent[i]);
+    admin = admin_free(admin);
+    loop = loop_free(loop);
+}
+
 static void test_listener_is_passed(void) {
     loop = loop_new();
     int ends[2];
@@ -214,6 +233,7 @@ static void test_long_path_is_refused(void) {
 int main(void) {
     static const struct test tests[] = {
         {"each line has its answer, long ones whole", test_answers},
+        {"callers who say nothing make room for others", test_silent_callers_make_room},
         {"the listening descriptor is passed on", test_listener_is_passed},
         {"the door is private, and one process has a name", test_door_is_private_and_single},
         {"a dead process's socket is replaced", test_dead_socket_is_replaced},
