@@ -88,8 +88,9 @@ class Peer:
             if len(frame) >= 104 and frame[4] in kinds:
                 return frame
 
-    def hello(self, role, name, operations=(), window=8):
-        self.send(envelope(HELLO, body=hello_body(role, name, operations, window)))
+    def hello(self, role, name, operations=(), window=8, instance=None):
+        """`instance` is the session under which an edge must ask."""
+        self.send(envelope(HELLO, body=hello_body(role, name, operations, window, instance)))
         return self.receive(WELCOME)
 
 

@@ -192,7 +192,7 @@ def test_msgpack_bombs_in_requests_are_answered_as_failures(system, user, doors)
     accounts = len(user.accounts)
     for path in doors[0]:
         with Peer(path, timeout=10 * SLACK) as peer:
-            peer.hello(bus.ROLE_EDGE, b"http-80")
+            peer.hello(bus.ROLE_EDGE, b"http-80", instance=4711)
             correlation = 0
             for name in ["create_transaction", "create_account", "update_category",
                          "authenticate", *LISTS]:
