@@ -10,15 +10,16 @@ from client import Wire, serial
 from system import until
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+NOBODYS = "0198c0de-0000-7000-8000-000000000000"
 ROUTES = [("GET", "/api/banks"), ("GET", "/api/accounts"), ("POST", "/api/accounts"),
-          ("GET", f"/api/accounts/{uuid.uuid4()}"), ("PUT", f"/api/accounts/{uuid.uuid4()}"),
-          ("DELETE", f"/api/accounts/{uuid.uuid4()}"), ("GET", "/api/categories"),
-          ("POST", "/api/categories"), ("GET", f"/api/categories/{uuid.uuid4()}"),
-          ("PUT", f"/api/categories/{uuid.uuid4()}"),
-          ("DELETE", f"/api/categories/{uuid.uuid4()}"), ("GET", "/api/transactions"),
-          ("POST", "/api/transactions"), ("GET", f"/api/transactions/{uuid.uuid4()}"),
-          ("PUT", f"/api/transactions/{uuid.uuid4()}"),
-          ("DELETE", f"/api/transactions/{uuid.uuid4()}")]
+          ("GET", f"/api/accounts/{NOBODYS}"), ("PUT", f"/api/accounts/{NOBODYS}"),
+          ("DELETE", f"/api/accounts/{NOBODYS}"), ("GET", "/api/categories"),
+          ("POST", "/api/categories"), ("GET", f"/api/categories/{NOBODYS}"),
+          ("PUT", f"/api/categories/{NOBODYS}"),
+          ("DELETE", f"/api/categories/{NOBODYS}"), ("GET", "/api/transactions"),
+          ("POST", "/api/transactions"), ("GET", f"/api/transactions/{NOBODYS}"),
+          ("PUT", f"/api/transactions/{NOBODYS}"),
+          ("DELETE", f"/api/transactions/{NOBODYS}")]
 
 
 def assert_is_error(answer, status):

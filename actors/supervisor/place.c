@@ -15,12 +15,20 @@ struct state_view {
 };
 
 // The fields of state.json that are wanted here; all others are skipped.
-#define STRING(member) \
-    { \
-        .name = #member, .type = FIELD_STRING, .offset = offsetof(struct state_view, member), \
-        .presence_offset = FIELD_ALWAYS \
-    }
-static const struct field state_fields[] = {STRING(database_url), STRING(brokers)};
+static const struct field state_fields[] = {
+    {
+        .name = "database_url",
+        .type = FIELD_STRING,
+        .offset = offsetof(struct state_view, database_url),
+        .presence_offset = FIELD_ALWAYS,
+    },
+    {
+        .name = "brokers",
+        .type = FIELD_STRING,
+        .offset = offsetof(struct state_view, brokers),
+        .presence_offset = FIELD_ALWAYS,
+    },
+};
 static const struct message state_message = {"state", state_fields, COUNT_OF(state_fields),
                                              sizeof(struct state_view), 0};
 
