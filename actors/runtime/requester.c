@@ -505,12 +505,12 @@ void requester_count(const struct requester *requester, struct requester_counter
     ret_counters->in_flight = requester->table.used;
     ret_counters->bytes = requester->table.slab.used_bytes;
     ret_counters->waiting = 0;
-    memset(ret_counters->credit, 0, sizeof ret_counters->credit);
     for (uint32_t lane = 0; lane < LANE_COUNT; lane++) {
+        uint64_t credit = 0; // wraps where a broker grants nonsense
         ret_counters->waiting += requester->table.counts[LIST_HELD + lane];
         for (uint32_t broker = 0; broker < requester->dial.count; broker++)
-            ret_counters->credit[lane] +=
-                (int64_t)(requester->ends[broker].limit[lane] - requester->ends[broker].sent[lane]);
+            credit += requester->ends[broker].limit[lane] - requester->ends[broker].sent[lane];
+        ret_counters->credit[lane] = (int64_t)credit;
     }
     ret_counters->links_up = dial_open_count(&requester->dial);
 }

@@ -3,7 +3,8 @@
 // restart. A seed settles everything: how many of each there are, which faults it has, and when.
 //
 //   broker_simulation_test                   seeds 1 to 1,000
-//   broker_simulation_test --seeds N [FIRST] other ones
+//   broker_simulation_test --seeds N         seeds 1 to N
+//   broker_simulation_test FIRST COUNT       other ones
 //   broker_simulation_test SEED              one seed with its trace: time in milliseconds, then
 //                                            what happened. Processes: 0 to 2 brokers, 3 to 5
 //                                            edges, 6 and 7 query, 8 to 10 command actors.
@@ -124,11 +125,10 @@ static int run_many(uint64_t first, uint64_t count) {
 int main(int argument_count, char **arguments) {
     if (argument_count == 1)
         return run_many(1, SEEDS);
-    if (strcmp(arguments[1], "--seeds") == 0 && argument_count > 2)
-        return run_many(argument_count > 3 ? strtoull(arguments[3], NULL, 10) : 1,
-                        strtoull(arguments[2], NULL, 10));
-    struct tally tally = {0};
     uint64_t seed = strtoull(arguments[1], NULL, 10);
+    if (argument_count > 2)
+        return run_many(MAX(seed, 1), strtoull(arguments[2], NULL, 10)); // --seeds is no number
+    struct tally tally = {0};
     run_seed(seed, true, &tally);
     printf("seed %" PRIu64 " holds: ", seed);
     (void)tally_print(&tally); // one seed need not have everything

@@ -117,6 +117,7 @@ struct history {
     uint64_t answered_us;
     uint64_t correlation;
     uint64_t life; // of its edge
+    uint64_t begun_us; // when the transaction began in which it took effect
     uint32_t effect; // 1 + position in its tenant's log; 0: none
     uint32_t wish; // what the client wants done once, however often it asks: its first request
     uint16_t answers;
@@ -136,6 +137,7 @@ struct transaction {
     uint8_t state;
     uint8_t actor;
     uint32_t life;
+    uint64_t begun_us;
     bool synced; // the store has the whole batch and goes on alone
     uint32_t count;
     uint32_t members[BATCH_MAX]; // slots in hand of the actor

@@ -81,6 +81,7 @@ static void actor_begin_batch(struct world *world, uint32_t index, bool only_fre
     process->transaction = number + 1;
     world_note(world, "actor %u begins transaction %u of %u", index, number, transaction->count);
     transaction->synced = chance_percent(world, 70);
+    transaction->begun_us = world->now_us;
     store_begin(world, number);
     event.what = HAPPENS_SYNC;
     if (!transaction->synced)

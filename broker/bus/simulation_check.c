@@ -49,8 +49,15 @@ static void check_effects(const struct world *world) {
     }
 }
 
-// A command sent after another's answer never takes effect before it; but for those whose answer
-// said that their outcome is unknown.
+// Whether the answer leaves open what became of the command: it may still take effect. One whose
+// budget ran out may do so only if it was begun before: then nothing ends it any more.
+static bool is_open(const struct history *history) {
+    bool begun = history->begun_us <= history->answered_us;
+    return history->answers == 0 || history->status == STATUS_LOST ||
+           (history->status == STATUS_EXPIRED && begun) || history->mishandled;
+}
+
+// A command sent after another's answer never takes effect before it.
 static void check_order(const struct world *world) {
     for (uint32_t tenant = 0; tenant < TENANTS; tenant++) {
         const struct tenant *row = &world->tenants[tenant];
@@ -58,8 +65,7 @@ static void check_order(const struct world *world) {
         uint32_t latest = 0;
         for (uint32_t i = 0; i < row->log_count; i++) {
             const struct history *history = &world->history[row->log[i]];
-            if (history->answers > 0 && history->status != STATUS_LOST && !history->mishandled &&
-                history->answered_us < latest_sent_us)
+            if (!is_open(history) && history->answered_us < latest_sent_us)
                 world_fail(world,
                            "command %u was answered %u before command %u was sent, and takes "
                            "effect after it",

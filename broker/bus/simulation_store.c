@@ -84,7 +84,8 @@ static bool store_record_key(struct world *world, uint32_t tenant, const uint8_t
     return true;
 }
 
-static void store_effect(struct world *world, uint32_t request, const uint8_t *key) {
+static void store_effect(struct world *world, uint32_t request, const uint8_t *key,
+                         uint64_t begun_us) {
     struct history *history = &world->history[request];
     struct tenant *row = &world->tenants[history->tenant];
     struct wish *wish = &world->wishes[history->wish];
@@ -94,6 +95,7 @@ static void store_effect(struct world *world, uint32_t request, const uint8_t *k
         wish->done_us = world->now_us;
     row->log[row->log_count++] = request;
     history->effect = row->log_count;
+    history->begun_us = begun_us;
     world->tally.done++;
     world_note(world, "request %u takes effect", request);
 }
@@ -103,7 +105,7 @@ void store_commit(struct world *world, uint32_t number) {
     if (transaction->state != TX_LOCKED)
         return; // rolled back meanwhile
     for (uint32_t i = 0; i < transaction->count; i++)
-        store_effect(world, transaction->requests[i], transaction->keys[i]);
+        store_effect(world, transaction->requests[i], transaction->keys[i], transaction->begun_us);
     store_release(world, number);
     plan(world,
          (struct event){.what = HAPPENS_RESULT,
