@@ -136,3 +136,17 @@ def test_a_tenant_has_at_most_500_categories(user):
     answer = user.post("/api/categories", {"name": "Uma a mais", "color": "red"})
     assert answer.status == 422 and answer.json["message"]
     assert len(user.get("/api/categories").json) == 500
+
+
+def test_the_longest_list_is_served_again_and_again(system, user):
+    """Five hundred categories of the longest names and descriptions in the longest characters."""
+    before = {name: process["pid"] for name, process in system.processes().items()}
+    for number in range(490):
+        user.new_category(name=f"{number:03d}" + "\U0001f4b0" * 252, description="\U0001f4b8" * 255)
+    for _ in range(4):
+        answer = user.get("/api/categories")
+        assert answer.status == 200 and len(answer.json) == 500
+        assert answer.json[0]["description"] == "\U0001f4b8" * 255
+    answer = user.post("/api/categories", {"name": "Uma a mais", "color": "red"})
+    assert answer.status == 422, answer
+    assert {name: process["pid"] for name, process in system.processes().items()} == before

@@ -75,7 +75,7 @@ enum status job_render(struct job *job, const struct result *result, struct aren
     else if (status == STATUS_OK)
         status = render_reply(operation, &result->rows[0],
                               operation->form == REPLY_PAGE ? &page : NULL, arena, ret_json);
-    if (status == STATUS_TOO_LARGE)
+    if (status == STATUS_TOO_LARGE || (status == STATUS_OK && ret_json->length > REPLY_BYTES_MAX))
         status = STATUS_INTERNAL; // more than the schema promises
     return status;
 }

@@ -39,7 +39,7 @@ CREATE TABLE categories (
     color text NOT NULL CHECK (color IN ('lavender', 'blue', 'green', 'yellow', 'red', 'rosewater',
         'flamingo', 'pink', 'mauve', 'maroon', 'peach', 'teal', 'sky', 'sapphire')),
     name text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 255),
-    description text CHECK (char_length(description) <= 1000),
+    description text CHECK (char_length(description) <= 255),
     UNIQUE (tenant_id, id)
 );
 CREATE INDEX categories_by_name ON categories (tenant_id, name COLLATE "C", id);
