@@ -81,6 +81,8 @@ static void requester_refuse(struct requester *requester, struct pending *pendin
     bool denies = status == STATUS_BUSY || status == STATUS_UNAVAILABLE;
     if (denies && pending->maybe_done && !pending->read_only)
         status = STATUS_LOST;
+    if (status == STATUS_LOST && pending->read_only)
+        status = STATUS_UNAVAILABLE; // a read has no outcome to be in doubt about
     struct answer answer = {
         .status = status, .retry_after_us = RETRY_AFTER_S * 1000000U, .body = TEXT("")};
     requester_answer(requester, pending, &answer);
