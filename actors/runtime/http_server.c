@@ -12,9 +12,9 @@
 #include "http_acceptor.h"
 #include "http_bodies.h"
 #include "http_deadlines.h"
+#include "http_head.h"
 
 #include <microhttpd.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -23,6 +23,14 @@ enum {
     BUNDLE_CONNECTIONS_MAX = 256, // handled in one go: a few milliseconds if all are busy
     LEAVE_MS = 10, // after the end of the client's stream, for what it sent before
 };
+
+// A thread-safe daemon of libmicrohttpd 1.0 takes an added connection only in its next run; older
+// ones without threads take it at once.
+#if MHD_VERSION >= 0x00097707
+enum { ONE_THREAD = MHD_USE_NO_THREAD_SAFETY };
+#else
+enum { ONE_THREAD = 0 };
+#endif
 
 enum request_state {
     REQUEST_NONE, // between requests, or its headers are not complete
@@ -42,14 +50,13 @@ struct connection {
     struct watch watch; // EPOLLRDHUP only
     struct http_deadline deadline;
     struct connection *next; // in the free list
-    uint64_t body_expected; // Content-Length
+    struct http_head head;
     int answer_code;
     uint32_t uri_bytes;
     uint8_t state; // enum request_state
     bool uri_has_nul;
     bool uri_cut;
     bool peer_left;
-    bool chunked;
     char *body; // block of server->bodies, or NULL
     uint64_t body_bytes; // received, dropped ones included
 };
@@ -79,8 +86,7 @@ struct http_server {
     struct connection *connections_free;
     char *states; // state_bytes for each connection
     struct http_bodies *bodies;
-    size_t header_lengths[HTTP_REQUEST_HEADERS_MAX];
-    uint32_t header_count;
+    struct http_head_names wanted;
 };
 
 static struct connection *connection_from(struct MHD_Connection *mhd) {
@@ -137,43 +143,13 @@ static bool body_append(struct connection *connection, const char *bytes, size_t
     return true;
 }
 
-struct header_walk {
-    struct connection *connection;
-    uint32_t hosts;
-    uint32_t lengths;
-    uint32_t encodings;
-    bool malformed;
-};
-
-static bool header_is(const char *name, size_t length, const char *wanted, size_t wanted_length) {
-    return length == wanted_length && strncasecmp(name, wanted, length) == 0;
-}
-#define HEADER_IS(name, length, literal) header_is(name, length, literal, sizeof(literal) - 1)
-
 static enum MHD_Result header_take(void *context, enum MHD_ValueKind kind, const char *name,
                                    size_t name_length, const char *value, size_t value_length) {
     (void)kind;
-    struct header_walk *walk = context;
-    struct connection *connection = walk->connection;
-    struct http_server *server = connection->server;
-    if (name_length == 0 || memchr(name, ' ', name_length) || memchr(name, '\t', name_length))
-        walk->malformed = true;
-    else if (HEADER_IS(name, name_length, "host"))
-        walk->hosts++;
-    else if (HEADER_IS(name, name_length, "content-length")) {
-        walk->lengths++;
-        connection->body_expected = strtoull(value, NULL, 10); // digits: the library has checked
-    } else if (HEADER_IS(name, name_length, "transfer-encoding")) {
-        walk->encodings++;
-        connection->chunked = true;
-        walk->malformed |= !HEADER_IS(value, value_length, "chunked");
-    }
-    for (uint32_t i = 0; i < server->header_count; i++) {
-        struct text *wanted = &connection->request.headers[i];
-        if (wanted->bytes == NULL &&
-            header_is(name, name_length, server->options.headers[i], server->header_lengths[i]))
-            *wanted = (struct text){value == NULL ? "" : value, (uint32_t)value_length};
-    }
+    struct connection *connection = context;
+    http_head_take(&connection->head, (struct text){name, (uint32_t)name_length},
+                   (struct text){value == NULL ? "" : value, (uint32_t)value_length},
+                   &connection->server->wanted, connection->request.headers);
     return MHD_YES;
 }
 
@@ -191,16 +167,13 @@ static bool connection_read_headers(struct connection *connection, const char *m
         .state = connection->server->states + index * options->state_bytes,
     };
     memset(request->state, 0, options->state_bytes);
-    connection->body_expected = 0;
     connection->body_bytes = 0;
-    connection->chunked = false;
-    struct header_walk walk = {.connection = connection};
-    (void)MHD_get_connection_values_n(connection->mhd, MHD_HEADER_KIND, header_take, &walk);
+    connection->head = (struct http_head){0};
+    (void)MHD_get_connection_values_n(connection->mhd, MHD_HEADER_KIND, header_take, connection);
     size_t header_bytes =
         MHD_get_connection_info(connection->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)
             ->header_size;
-    if (walk.malformed || walk.hosts > 1 || walk.lengths + walk.encodings > 1 ||
-        (walk.hosts == 0 && strcmp(version, "HTTP/1.0") != 0))
+    if (!http_head_is_allowed(&connection->head, strcmp(version, "HTTP/1.0") == 0))
         request->trouble = HTTP_MALFORMED;
     else if (connection->uri_has_nul)
         request->trouble = HTTP_PATH_WITH_NUL;
@@ -208,10 +181,10 @@ static bool connection_read_headers(struct connection *connection, const char *m
         request->trouble = HTTP_URL_TOO_LONG;
     else if (header_bytes > (size_t)connection->uri_bytes + options->header_bytes_max)
         request->trouble = HTTP_HEADERS_TOO_LARGE;
-    else if (connection->body_expected > options->body_bytes_max)
+    else if (connection->head.body_expected > options->body_bytes_max)
         request->trouble = HTTP_BODY_TOO_LARGE;
-    return !walk.malformed && walk.lengths + walk.encodings <= 1 &&
-           connection->body_expected <= HTTP_DISCARD_BYTES_MAX;
+    return http_head_is_framed(&connection->head) &&
+           connection->head.body_expected <= HTTP_DISCARD_BYTES_MAX;
 }
 
 // Hands the answer to the library, which keeps it until it is sent.
@@ -258,7 +231,7 @@ static enum MHD_Result on_access(void *context, struct MHD_Connection *mhd, cons
         bool whole = connection_read_headers(connection, method, url, version);
         if (!whole)
             return connection_handle(connection);
-        if (connection->chunked || connection->body_expected > 0)
+        if (http_head_has_body(&connection->head))
             connection_set_phase(connection, HTTP_PHASE_BODY);
         return MHD_YES;
     }
@@ -486,8 +459,8 @@ static bool server_run(struct drain *drain, uint64_t now_us) {
 static bool bundle_start(struct bundle *bundle, struct http_server *server) {
     bundle->server = server;
     bundle->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
-        on_access, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)BUNDLE_CONNECTIONS_MAX,
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | ONE_THREAD, 0, NULL,
+        NULL, on_access, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)BUNDLE_CONNECTIONS_MAX,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_POOL_BYTES,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, bundle, MHD_OPTION_NOTIFY_COMPLETED,
         on_completed, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, NULL, MHD_OPTION_END);
@@ -554,11 +527,8 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
             },
     };
     http_deadlines_init(&server->deadlines);
-    for (; options->headers[server->header_count] != NULL; server->header_count++) {
-        ASSERT(server->header_count < HTTP_REQUEST_HEADERS_MAX);
-        server->header_lengths[server->header_count] =
-            strlen(options->headers[server->header_count]);
-    }
+    server->wanted.names = options->headers;
+    http_head_names_init(&server->wanted);
     return server_start(server) ? server : http_server_free(server);
 }
 
