@@ -68,9 +68,8 @@ static bool read_numbers(struct reader *reader, uint64_t *ret_numbers, uint32_t 
     return true;
 }
 
-static uint8_t *write_envelope(uint8_t kind, struct uuid channel, char *frame) {
-    const struct envelope envelope = {
-        .version = ENVELOPE_VERSION, .kind = kind, .lane = LANE_BULK, .tenant = channel};
+static uint8_t *write_envelope(uint8_t kind, char *frame) {
+    const struct envelope envelope = {.version = ENVELOPE_VERSION, .kind = kind, .lane = LANE_BULK};
     envelope_write(&envelope, frame);
     return (uint8_t *)frame + ENVELOPE_BYTES;
 }
@@ -80,12 +79,12 @@ static uint32_t length_of(const char *frame, const uint8_t *end) {
 }
 
 uint32_t control_write_bare(uint8_t kind, char *frame) {
-    return length_of(frame, write_envelope(kind, (struct uuid){{0}}, frame));
+    return length_of(frame, write_envelope(kind, frame));
 }
 
 uint32_t control_write_hello(const struct hello *hello, char *frame) {
     ASSERT(hello->operation_count <= SERVED_MAX);
-    uint8_t *at = write_envelope(KIND_HELLO, (struct uuid){{0}}, frame);
+    uint8_t *at = write_envelope(KIND_HELLO, frame);
     const uint64_t numbers[HELLO_NUMBERS] = {hello->role,    hello->instance, hello->nonce,
                                              hello->process, hello->window,   hello->credit};
     at = write_numbers(at, numbers, HELLO_NUMBERS);
@@ -138,7 +137,7 @@ uint32_t control_write_beat(uint8_t kind, const struct beat *beat, char *frame) 
         numbers[5 + i] = beat->limit[i];
         numbers[5 + LANE_COUNT + i] = beat->sent[i];
     }
-    uint8_t *at = write_envelope(kind, (struct uuid){{0}}, frame);
+    uint8_t *at = write_envelope(kind, frame);
     return length_of(frame, write_numbers(at, numbers, BEAT_NUMBERS));
 }
 
@@ -162,7 +161,7 @@ bool control_read_beat(struct text body, struct beat *ret_beat) {
 uint32_t control_write_channels(uint8_t kind, const struct uuid *channels, uint32_t count,
                                 char *frame) {
     ASSERT(count <= CHANNELS_MAX);
-    uint8_t *at = write_array(write_envelope(kind, (struct uuid){{0}}, frame), count);
+    uint8_t *at = write_array(write_envelope(kind, frame), count);
     for (uint32_t i = 0; i < count; i++) {
         at[0] = 0xc4;
         at[1] = 16;
@@ -184,9 +183,14 @@ bool control_read_channels(struct text body, struct uuid *ret_channels, uint32_t
     return true;
 }
 
-uint32_t control_write_gap(struct uuid channel, uint64_t dropped, char *frame) {
-    uint8_t *at = write_envelope(KIND_GAP, channel, frame);
-    return length_of(frame, write_numbers(at, &dropped, 1));
+uint32_t control_write_gap(uint16_t operation, struct uuid channel, uint64_t dropped, char *frame) {
+    const struct envelope envelope = {.version = ENVELOPE_VERSION,
+                                      .kind = KIND_GAP,
+                                      .operation = operation,
+                                      .lane = LANE_BULK,
+                                      .tenant = channel};
+    envelope_write(&envelope, frame);
+    return length_of(frame, write_numbers((uint8_t *)frame + ENVELOPE_BYTES, &dropped, 1));
 }
 
 bool control_read_gap(struct text body, uint64_t *ret_dropped) {

@@ -5,7 +5,9 @@
 //   HELLO                        array of numbers, bin8 name, array of operation numbers
 //   WELCOME, HEARTBEAT, CREDIT   array of numbers: struct beat
 //   SUBSCRIBE, UNSUBSCRIBE       array of channel hashes, bin8 16 each
-//   GAP                          array of one number: events dropped; channel in the envelope
+//   GAP                          array of one number: events dropped; in the envelope their
+//   channel,
+//                                and their operation where they are for everybody of a role
 #pragma once
 #include "envelope.h"
 #include "limits.h"
@@ -53,7 +55,7 @@ uint32_t control_write_beat(uint8_t kind, const struct beat *beat, char *frame);
 uint32_t control_write_bare(uint8_t kind, char *frame); // DRAIN GOAWAY GOODBYE REHELLO
 uint32_t control_write_channels(uint8_t kind, const struct uuid *channels, uint32_t count,
                                 char *frame);
-uint32_t control_write_gap(struct uuid channel, uint64_t dropped, char *frame);
+uint32_t control_write_gap(uint16_t operation, struct uuid channel, uint64_t dropped, char *frame);
 
 // False for a body that is not well formed.
 MUST_USE bool control_read_hello(struct text body, struct hello *ret_hello);

@@ -42,7 +42,7 @@ enum envelope_kind {
     KIND_EVENT,
     KIND_SUBSCRIBE, // edge -> broker: channel hashes in the body
     KIND_UNSUBSCRIBE,
-    KIND_GAP, // broker -> edge: events were dropped
+    KIND_GAP, // broker -> peer: events were dropped
     KIND_REHELLO, // broker -> unknown peer: say hello again
 };
 

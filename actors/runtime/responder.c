@@ -246,6 +246,7 @@ void responder_receive(struct responder *responder, uint32_t broker, struct text
         responder->grants[broker].quiet = true;
         break;
     case KIND_EVENT:
+    case KIND_GAP:
         responder->counters.events++;
         if (responder->port.event != NULL)
             responder->port.event(responder->port.context, &envelope, body);

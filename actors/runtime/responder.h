@@ -37,7 +37,8 @@ struct responder_port {
     void (*redial)(void *context, uint32_t broker);
     void (*deliver)(void *context, const struct delivery *delivery);
     void (*cancel)(void *context, uint64_t session, uint64_t correlation); // may be NULL
-    void (*event)(void *context, const struct envelope *envelope, struct text body); // or NULL
+    // An event or GAP; may be NULL.
+    void (*event)(void *context, const struct envelope *envelope, struct text body);
     void (*welcomed)(void *context, uint32_t broker); // may be NULL
 };
 

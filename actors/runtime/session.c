@@ -3,6 +3,7 @@
 
 #include "bus_socket.h"
 #include "digest.h"
+#include "operations.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -182,17 +183,21 @@ static void port_deliver(void *context, const struct delivery *delivery) {
     session->options.on_delivery(session->options.context, delivery);
 }
 
-static void port_event(void *context, const struct envelope *envelope, struct text body) {
-    struct session *session = context;
-    if (session->options.on_event != NULL)
-        session->options.on_event(session->options.context, envelope, body);
-}
-
 static void port_welcomed(void *context, uint32_t broker) {
     struct session *session = context;
     (void)broker;
     if (session->options.on_connected != NULL)
         session->options.on_connected(session->options.context);
+}
+
+static void port_event(void *context, const struct envelope *envelope, struct text body) {
+    struct session *session = context;
+    if (envelope->kind == KIND_GAP && envelope->operation != EVENT_NONE) {
+        port_welcomed(context, 0); // what these events told is not known any more
+        return;
+    }
+    if (session->options.on_event != NULL)
+        session->options.on_event(session->options.context, envelope, body);
 }
 
 // --- the loop's side ---------------------------------------------------------------------------

@@ -22,8 +22,11 @@ struct session_options {
     void *context; // of all callbacks below
     void (*on_delivery)(void *context, const struct delivery *delivery); // actors
     void (*on_answer)(void *context, void *request, const struct answer *answer); // edges
+    // Events, and GAPs of subscribed channels.
     void (*on_event)(void *context, const struct envelope *envelope, struct text body);
-    void (*on_connected)(void *context); // a broker (again) welcomed us
+    // A broker (again) welcomed us, or dropped events that are for everybody of our role: what
+    // such events told before is not known any more.
+    void (*on_connected)(void *context);
     void (*on_drained)(void *context); // after session_drain: nothing is left in hand
 };
 

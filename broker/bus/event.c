@@ -78,9 +78,10 @@ static void channel_leave(struct channel_table *table, struct channel *channel, 
     table->free = index;
 }
 
-static void peer_send_gap(struct broker *broker, struct peer *peer, struct uuid channel) {
+static void peer_send_gap(struct broker *broker, struct peer *peer, uint16_t operation,
+                          struct uuid channel) {
     char frame[CONTROL_BYTES_MAX];
-    uint32_t length = control_write_gap(channel, 1, frame);
+    uint32_t length = control_write_gap(operation, channel, 1, frame);
     peer->events_sent_bytes += length;
     peer_send(broker, peer, (struct text){frame, length});
 }
@@ -97,7 +98,7 @@ void event_subscribe(struct broker *broker, struct arrival *arrival) {
     for (uint32_t i = 0; i < count; i++) {
         struct channel *channel = channel_obtain(&broker->channels, channels[i]);
         if (channel == NULL)
-            peer_send_gap(broker, arrival->peer, channels[i]);
+            peer_send_gap(broker, arrival->peer, EVENT_NONE, channels[i]);
         else
             channel->peers[peer / 64] |= 1ULL << peer % 64;
     }
@@ -150,7 +151,7 @@ static void event_send_to_role(struct broker *broker, const struct arrival *arri
             continue;
         bool sent = peer_send_event(broker, peer, arrival->length);
         if (!sent && !peer->gapped)
-            peer_send_gap(broker, peer, arrival->envelope.tenant);
+            peer_send_gap(broker, peer, arrival->envelope.operation, arrival->envelope.tenant);
         peer->gapped = !sent;
     }
 }
@@ -168,7 +169,7 @@ void event_receive(struct broker *broker, struct arrival *arrival) {
             struct peer *peer = &broker->peers[word * 64 + (uint32_t)__builtin_ctzll(bits)];
             bool sent = peer_send_event(broker, peer, arrival->length);
             if (!sent && (channel->gapped[word] & bit) == 0)
-                peer_send_gap(broker, peer, channel->hash);
+                peer_send_gap(broker, peer, EVENT_NONE, channel->hash);
             channel->gapped[word] =
                 sent ? channel->gapped[word] & ~bit : channel->gapped[word] | bit;
         }
