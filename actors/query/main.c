@@ -28,6 +28,10 @@ static void query_deliver(void *context, const struct delivery *delivery) {
     reader_deliver(context, delivery);
 }
 
+static void query_cancel(void *context, uint64_t session, uint64_t correlation) {
+    reader_cancel(context, session, correlation);
+}
+
 static void query_event(void *context, const struct envelope *envelope, struct text body) {
     (void)body;
     reader_event(context, envelope);
@@ -71,6 +75,7 @@ static int query_run(struct loop *loop, struct reader *reader, const struct quer
                                                     .listener = -1,
                                                     .context = reader,
                                                     .on_delivery = query_deliver,
+                                                    .on_cancel = query_cancel,
                                                     .on_event = query_event,
                                                     .ready = query_ready,
                                                     .metrics = query_metrics,

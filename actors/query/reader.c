@@ -417,6 +417,16 @@ void reader_deliver(struct reader *reader, const struct delivery *delivery) {
     }
 }
 
+// It ends with the next look at the deadlines, and its statement is stopped.
+void reader_cancel(struct reader *reader, uint64_t session, uint64_t correlation) {
+    for (uint32_t i = 0; i < READS_IN_HAND_MAX; i++) {
+        struct job *job = &reader->reads[i].job;
+        if (reader->reads[i].state != READ_FREE && job->address.session == session &&
+            job->address.correlation == correlation)
+            job->deadline_us = 0;
+    }
+}
+
 void reader_event(struct reader *reader, const struct envelope *envelope) {
     if (envelope->operation == EVENT_CACHE_BYPASS && reader->cache != NULL)
         cache_bypass(reader->cache, envelope->tenant);

@@ -28,6 +28,7 @@ struct reader *reader_free(struct reader *reader); // accepts NULL, returns NULL
 void reader_attach(struct reader *reader, struct session *session); // before the first delivery
 
 void reader_deliver(struct reader *reader, const struct delivery *delivery);
+void reader_cancel(struct reader *reader, uint64_t session, uint64_t correlation);
 void reader_event(struct reader *reader, const struct envelope *envelope);
 
 bool reader_ready(const struct reader *reader); // all connections to PostgreSQL are up

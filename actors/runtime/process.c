@@ -189,6 +189,12 @@ static void session_delivers(void *context, const struct delivery *delivery) {
     process->options.on_delivery(process->options.context, delivery);
 }
 
+static void session_cancels(void *context, uint64_t session, uint64_t correlation) {
+    struct process *process = context;
+    if (process->options.on_cancel != NULL)
+        process->options.on_cancel(process->options.context, session, correlation);
+}
+
 static void session_answers(void *context, void *request, const struct answer *answer) {
     struct process *process = context;
     process->options.on_answer(process->options.context, request, answer);
@@ -237,6 +243,7 @@ static bool process_open_session(struct process *process) {
         .window = options->window,
         .context = process,
         .on_delivery = session_delivers,
+        .on_cancel = session_cancels,
         .on_answer = session_answers,
         .on_event = session_tells,
         .on_connected = session_connected,

@@ -55,6 +55,7 @@ struct process_options {
     int listener; // edges: the public listening descriptor; else -1
     void *context; // of all callbacks below; each may be NULL where nothing is to be said
     void (*on_delivery)(void *context, const struct delivery *delivery); // see session.h
+    void (*on_cancel)(void *context, uint64_t session, uint64_t correlation);
     void (*on_answer)(void *context, void *request, const struct answer *answer);
     void (*on_event)(void *context, const struct envelope *envelope, struct text body);
     void (*on_connected)(void *context);

@@ -183,6 +183,12 @@ static void port_deliver(void *context, const struct delivery *delivery) {
     session->options.on_delivery(session->options.context, delivery);
 }
 
+static void port_cancel(void *context, uint64_t edge, uint64_t correlation) {
+    struct session *session = context;
+    if (session->options.on_cancel != NULL)
+        session->options.on_cancel(session->options.context, edge, correlation);
+}
+
 static void port_welcomed(void *context, uint32_t broker) {
     struct session *session = context;
     (void)broker;
@@ -297,6 +303,7 @@ static void session_make_responder(struct session *session, uint64_t identity) {
         .send = port_send,
         .redial = port_redial,
         .deliver = port_deliver,
+        .cancel = port_cancel,
         .event = port_event,
         .welcomed = port_welcomed,
     };

@@ -21,6 +21,9 @@ struct session_options {
     uint32_t window; // messages accepted from each broker; actors only
     void *context; // of all callbacks below
     void (*on_delivery)(void *context, const struct delivery *delivery); // actors
+    // Actors; NULL: none wants to know. Nobody waits for that delivery any more; it is answered all
+    // the same.
+    void (*on_cancel)(void *context, uint64_t session, uint64_t correlation);
     void (*on_answer)(void *context, void *request, const struct answer *answer); // edges
     // Events, and GAPs of subscribed channels.
     void (*on_event)(void *context, const struct envelope *envelope, struct text body);
