@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -260,14 +261,22 @@ static bool link_read(const char *pid, const char *name, char ret_target[CHILD_P
     return length > 0;
 }
 
-// Every process of a server works in its data folder; so may a person's shell.
+// Every process of a server works in its data folder; so may a person's shell. Root in a container
+// may not follow these links of another user's process, so they are read as the folder's owner.
 static bool works_in(const char *pid, const char *data) {
     static const char name[] = "/postgres";
-    char target[CHILD_PATH_BYTES];
-    if (!link_read(pid, "cwd", target) || strcmp(target, data) != 0 ||
-        !link_read(pid, "exe", target))
+    char folder[CHILD_PATH_BYTES], program[CHILD_PATH_BYTES];
+    struct stat owner;
+    if (stat(data, &owner) != 0)
         return false;
-    const char *file = strrchr(target, '/');
+    (void)setfsgid(owner.st_gid);
+    (void)setfsuid(owner.st_uid);
+    bool seen = link_read(pid, "cwd", folder) && link_read(pid, "exe", program);
+    (void)setfsuid(geteuid());
+    (void)setfsgid(getegid());
+    if (!seen || strcmp(folder, data) != 0)
+        return false;
+    const char *file = strrchr(program, '/');
     return file != NULL && strncmp(file, name, sizeof name - 1) == 0; // " (deleted)" may follow
 }
 
