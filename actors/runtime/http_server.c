@@ -3,10 +3,11 @@
 // called from a drain hook, so all that is ready is handled in one call. What the library lacks is
 // here: it handles every ready connection in that one call and walks all suspended ones (so
 // connections are bundled, a daemon of the library each, and a pass of the hooks runs one bundle);
-// it does not look at a suspended connection (each descriptor is also in our epoll for EPOLLRDHUP)
-// and forgets the end of a stream that came together with its last bytes (so such a connection is
-// ended here); its timeout counts inactivity (deadlines here are absolute, ended by shutdown); and
-// an answer before the final call of its handler closes the connection (so we wait for that).
+// it does not look at a suspended connection (each descriptor is also in our epoll for its end and
+// errors) and forgets the end of a stream that came together with its last bytes (so such a
+// connection is ended here, after its answers); its timeout counts inactivity (deadlines here are
+// absolute, ended by shutdown); and an answer before the final call of its handler closes the
+// connection (so we wait for that).
 #include "http_server.h"
 
 #include "http_acceptor.h"
@@ -16,6 +17,7 @@
 
 #include <microhttpd.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -38,7 +40,7 @@ enum request_state {
     REQUEST_HANDLING, // inside on_request
     REQUEST_WAITING, // suspended
     REQUEST_ANSWERED,
-    REQUEST_ABANDONED, // the client left while it was suspended
+    REQUEST_ABANDONED, // the connection was reset while it was suspended
 };
 
 struct connection {
@@ -47,7 +49,7 @@ struct connection {
     struct bundle *bundle;
     struct MHD_Connection *mhd;
     struct MHD_Response *answer;
-    struct watch watch; // EPOLLRDHUP only
+    struct watch watch; // EPOLLRDHUP, EPOLLHUP, EPOLLERR
     struct http_deadline deadline;
     struct connection *next; // in the free list
     struct http_head head;
@@ -56,7 +58,7 @@ struct connection {
     uint8_t state; // enum request_state
     bool uri_has_nul;
     bool uri_cut;
-    bool peer_left;
+    bool peer_ended; // its stream; it may still read
     char *body; // block of server->bodies, or NULL
     uint64_t body_bytes; // received, dropped ones included
 };
@@ -95,9 +97,9 @@ static struct connection *connection_from(struct MHD_Connection *mhd) {
 
 // --- deadlines ---------------------------------------------------------------------------------
 
-// Who has left is not waited for, but for an answer under way: it may be half-closed.
+// Nothing more comes after the end of the client's stream; answers still go out.
 static void connection_set_phase(struct connection *connection, enum http_phase phase) {
-    if (connection->peer_left && phase < HTTP_PHASE_SENDING)
+    if (connection->peer_ended && phase < HTTP_PHASE_SENDING)
         phase = HTTP_PHASE_LEAVING;
     http_deadline_move(&connection->server->deadlines, &connection->deadline, phase);
 }
@@ -108,9 +110,19 @@ static void connection_send_raw(const struct connection *connection, const char 
     (void)send(connection->watch.descriptor, answer, strlen(answer), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+static bool connection_has_unread(const struct connection *connection) {
+    int unread;
+    return ioctl(connection->watch.descriptor, FIONREAD, &unread) == 0 && unread > 0;
+}
+
 // The library notices the shutdown as the client's own.
 static void connection_end_late(struct http_deadline *deadline) {
     struct connection *connection = CONTAINER_OF(deadline, struct connection, deadline);
+    if (deadline->phase == HTTP_PHASE_LEAVING && connection_has_unread(connection)) {
+        // The library has not come to it yet: a request before the end is still to be answered.
+        http_deadline_move(&connection->server->deadlines, deadline, HTTP_PHASE_HEADER);
+        return;
+    }
     if (deadline->phase == HTTP_PHASE_BODY)
         connection_send_raw(connection, connection->server->options.timed_out);
     connection_set_phase(connection, HTTP_PHASE_NONE);
@@ -207,12 +219,6 @@ static enum MHD_Result connection_handle(struct connection *connection) {
     if (connection->state == REQUEST_ANSWERED)
         return connection_queue(connection);
     ASSERT(connection->request.trouble == HTTP_FINE);
-    if (connection->peer_left) {
-        server->requests_open--;
-        connection->state = REQUEST_ABANDONED;
-        server->options.on_abandoned(server->options.context, &connection->request);
-        return MHD_NO;
-    }
     connection->state = REQUEST_WAITING;
     MHD_suspend_connection(connection->mhd);
     return MHD_YES;
@@ -292,13 +298,16 @@ static void connection_resume(struct connection *connection) {
     connection->bundle->pending = true;
 }
 
+// EPOLLRDHUP alone is the end of the client's stream: it may wait for its answer, or be gone, which
+// only shows in a reset once the answer is sent. EPOLLHUP and EPOLLERR: nobody reads an answer.
 static void on_peer_event(struct watch *watch, uint32_t events, uint64_t now_us) {
-    (void)events; // each of EPOLLRDHUP, EPOLLHUP, EPOLLERR means that nobody reads an answer
     (void)now_us;
     struct connection *connection = CONTAINER_OF(watch, struct connection, watch);
     struct http_server *server = connection->server;
-    connection->peer_left = true;
+    connection->peer_ended = true;
     if (connection->state == REQUEST_WAITING) {
+        if ((events & (EPOLLHUP | EPOLLERR)) == 0)
+            return;
         connection->state = REQUEST_ABANDONED;
         server->requests_open--;
         server->options.on_abandoned(server->options.context, &connection->request);
@@ -327,7 +336,8 @@ static void connection_open(struct bundle *bundle, struct MHD_Connection *mhd,
     connection->watch.descriptor =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     connection->watch.ready = on_peer_event;
-    // Edge-triggered: the end of the client's stream is told once, whatever we do then.
+    // Edge-triggered: the end of the client's stream is told once, whatever we do then, and a reset
+    // once more.
     loop_watch(server->loop, &connection->watch, EPOLLRDHUP | EPOLLET);
     connection_set_phase(connection, HTTP_PHASE_HEADER);
     server->connections_open++;

@@ -65,7 +65,8 @@ struct http_server_options {
     void *context;
     // A request is complete. http_request_answer may be called inside or later.
     void (*on_request)(void *context, struct http_request *request);
-    // The client left before the answer; it must not be answered any more.
+    // The connection was reset before the answer, which must not be given any more. A client that
+    // only ended its side of the connection may wait for the answer: that is no reason.
     void (*on_abandoned)(void *context, struct http_request *request);
 };
 

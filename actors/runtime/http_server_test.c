@@ -14,7 +14,8 @@
 #include <unistd.h>
 
 enum { BODY_MAX = 1000, URL_MAX = 500, HEADERS_MAX = 700, LATE_MS = 300, IDLE_MS = 1500 };
-enum { CONNECTIONS = 300 }; // more than the library handles in one go
+enum { CONNECTIONS = 300, BUNDLE = 256 }; // more than the library handles in one go
+enum { STALL_MS = 30 }; // several times what a client that left is waited for
 
 // --- the server in the child -------------------------------------------------------------------
 
@@ -74,6 +75,9 @@ static void echo_on_request(void *context, struct http_request *request) {
     } else if (text_equal(request->path, TEXT("/release"))) {
         while (echo->never_count > 0)
             echo_answer(echo, echo->never[--echo->never_count]);
+        echo_answer(echo, request);
+    } else if (text_equal(request->path, TEXT("/stall"))) {
+        (void)nanosleep(&(struct timespec){.tv_nsec = STALL_MS * 1000000}, NULL);
         echo_answer(echo, request);
     } else if (text_equal(request->path, TEXT("/drain"))) {
         http_server_drain(echo->server);
@@ -244,29 +248,88 @@ static void test_idle(void) {
     client_close(client);
 }
 
-static void test_client_leaves(void) {
-    struct client *client = connected();
-    client_send(client, GET("/never"));
+static void client_reset(struct client *client) {
+    struct linger no_linger = {.l_onoff = 1};
+    setsockopt(client->descriptor, SOL_SOCKET, SO_LINGER, &no_linger, sizeof no_linger);
     client_close(client);
-    client = connected(); // half-closed counts as gone
-    for (;;) {
+}
+
+// When it returns, the server has handled what others sent before the call.
+static void expect_handled(void) {
+    struct client *client = connected();
+    for (int turn = 0; turn < 2; turn++) {
         client_send(client, GET("/now"));
         client_expect(client, "GET /now 0 0 [] ");
-        while (client->length == 0)
-            client->length += (size_t)recv(client->descriptor, client->read, 1, 0);
-        bool abandoned = client->read[0] == '1';
+        (void)client_peek(client);
         client->length = 0;
-        if (abandoned)
-            break;
     }
-    client_send(client, GET("/never"));
+    client_close(client);
+}
+
+static void test_client_leaves(void) {
+    for (char wanted = '1'; wanted <= '2'; wanted++) {
+        struct client *client = connected();
+        client_send(client, GET("/never"));
+        expect_handled();
+        client_reset(client);
+        client = connected();
+        char abandoned;
+        do {
+            client_send(client, GET("/now"));
+            client_expect(client, "GET /now 0 0 [] ");
+            abandoned = client_peek(client);
+            client->length = 0;
+        } while (abandoned != wanted);
+        client_close(client);
+    }
+}
+
+static void client_half_close(struct client *client) {
     EXPECT_INTEGER(shutdown(client->descriptor, SHUT_WR), 0);
+}
+
+static void test_half_closed(void) {
+    for (int i = 0; i < 20; i++) {
+        struct client *client = connected();
+        client_send(client, i % 2 == 0 ? GET("/now") : GET("/later"));
+        client_half_close(client);
+        client_expect(client, i % 2 == 0 ? "GET /now 0 0 [] 2" : "GET /later 0 0 [] 2");
+        EXPECT(client_ended(client));
+        client_close(client);
+    }
+    struct client *client = connected();
+    client_send(client, GET("/later") "POST /later HTTP/1.1\r\nHost: here\r\n"
+                                      "Content-Length: 3\r\n\r\nabc" GET("/never"));
+    client_half_close(client);
+    client_expect(client, "GET /later 0 0 [] 2");
+    client_expect(client, "POST /later 3 0 [] 2");
+    expect_handled(); // its last request and its end
+    struct client *other = connected();
+    client_send(other, GET("/release"));
+    client_expect(client, "GET /never 0 0 [] 2");
     EXPECT(client_ended(client));
     client_close(client);
-    client = connected();
+    client_close(other);
+}
+
+// Other connections keep the server from reading what came before the end.
+static void test_half_closed_while_busy(void) {
+    static struct client *clients[BUNDLE + 2];
+    for (size_t i = 0; i < COUNT_OF(clients); i++) {
+        clients[i] = connected();
+        client_send(clients[i], GET("/now"));
+        client_expect(clients[i], "GET /now 0 0 [] 2");
+    }
+    struct client *same = clients[BUNDLE], *client = clients[BUNDLE + 1];
+    client_send(same, GET("/now") GET("/stall"));
+    client_expect(same, "GET /now 0 0 [] 2");
+    client_send(clients[0], GET("/stall"));
     client_send(client, GET("/now"));
+    client_half_close(client);
     client_expect(client, "GET /now 0 0 [] 2");
-    client_close(client);
+    EXPECT(client_ended(client));
+    for (size_t i = 0; i < COUNT_OF(clients); i++)
+        client_close(clients[i]);
 }
 
 static void test_slow_answer_outlives_deadlines(void) {
@@ -466,7 +529,9 @@ int main(void) {
         {"headers that are late end the connection, however busy it is", test_late_headers},
         {"a body that is late is told so", test_late_body},
         {"an idle connection is closed", test_idle},
-        {"a client that leaves abandons its request", test_client_leaves},
+        {"a client that resets its connection abandons its request", test_client_leaves},
+        {"a half-closed connection gets all its answers", test_half_closed},
+        {"a half-closed connection gets them also from a busy server", test_half_closed_while_busy},
         {"a request in hand has no deadline here", test_slow_answer_outlives_deadlines},
         {"a body above the limit is refused, its connection lives on", test_big_body},
         {"a body that does not end is cut off with an answer", test_endless_body},
