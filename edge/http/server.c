@@ -456,6 +456,10 @@ void server_on_answer(void *context, void *request, const struct answer *answer)
 
 void server_on_event(void *context, const struct envelope *envelope, struct text body) {
     struct server *server = context;
+    if (envelope->kind == KIND_GAP) {
+        tenant_table_clear(server->tenants); // a revocation may be among the dropped ones
+        return;
+    }
     if (envelope->operation != EVENT_AUTH_REVOKED)
         return;
     if (body.length == 0)

@@ -110,8 +110,15 @@ static void bus_answer_memo(struct text memo, struct answer *answer) {
         struct uuid tenant = {{0xaa, 0xaa, 0xaa, 0xaa, 0, 0, 0x70, 0, 0x80}};
         tenant.bytes[15] = 1;
         server_on_event(bus.server,
-                        &(struct envelope){.operation = EVENT_AUTH_REVOKED, .tenant = tenant},
+                        &(struct envelope){
+                            .kind = KIND_EVENT, .operation = EVENT_AUTH_REVOKED, .tenant = tenant},
                         (struct text){0});
+    } else if (text_equal(memo, TEXT("gap"))) { // one event was dropped
+        server_on_event(bus.server,
+                        &(struct envelope){.kind = KIND_GAP, .operation = EVENT_AUTH_REVOKED},
+                        TEXT("\x91\x01"));
+    } else if (text_equal(memo, TEXT("connected"))) {
+        server_on_connected(bus.server);
     }
 }
 
@@ -285,6 +292,13 @@ static void test_tokens(void) {
     ASK("GET /api/transactions", AUTH, "", "200", "\"lookups\":5");
 }
 
+static void test_missed_revocations(void) {
+    ASK("POST /api/transactions", AUTH, TRANSACTION("gap"), "201", "\"lookups\":5");
+    ASK("GET /api/transactions", AUTH, "", "200", "\"lookups\":6");
+    ASK("POST /api/transactions", AUTH, TRANSACTION("connected"), "201", "\"lookups\":6");
+    ASK("GET /api/transactions", AUTH, "", "200", "\"lookups\":7");
+}
+
 static void test_joined_lookups(void) {
     struct client *clients[5];
     for (size_t i = 0; i < COUNT_OF(clients); i++) {
@@ -297,7 +311,7 @@ static void test_joined_lookups(void) {
         client_send(clients[i], "GET /api/accounts HTTP/1.1\r\n" AUTH "\r\n");
     for (size_t i = 0; i < COUNT_OF(clients); i++) {
         client_expect(clients[i], "\"operation\":\"list_accounts\"");
-        client_expect(clients[i], "\"lookups\":6");
+        client_expect(clients[i], "\"lookups\":8");
         client_close(clients[i]);
     }
 }
@@ -404,6 +418,10 @@ static void test_cancel(void) {
                    "POST /api/transactions HTTP/1.1\r\n" AUTH "Content-Length: %zu\r\n\r\n%s",
                    sizeof(body) - 1, body);
     client_send(client, text);
+    for (int turn = 0; turn < 2; turn++) // so that it is on the bus
+        ASK("GET /healthz", "Host: here\r\n", "", "200");
+    struct linger no_linger = {.l_onoff = 1}; // only a reset says that nobody reads an answer
+    setsockopt(client->descriptor, SOL_SOCKET, SO_LINGER, &no_linger, sizeof no_linger);
     client_close(client);
     bool cancelled = false;
     for (int tries = 0; !cancelled; tries++) {
@@ -424,12 +442,14 @@ int main(void) {
     static const struct test tests[] = {
         {"paths, methods and pages without the bus", test_paths},
         {"a token is looked up once, until it is revoked", test_tokens},
+        {"tokens are looked up again when revocations may have been missed",
+         test_missed_revocations},
         {"requests with one token wait for one look-up", test_joined_lookups},
         {"what is wrong with a request is told field by field", test_fields},
         {"what is too large is told so", test_limits},
         {"the client's key is checked and passed on for commands only", test_keys},
         {"an answer brings its headers", test_answer_headers},
-        {"a client that leaves cancels its message", test_cancel},
+        {"a client that resets its connection cancels its message", test_cancel},
     };
     edge_begin();
     expect_run(tests, COUNT_OF(tests));
