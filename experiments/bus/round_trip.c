@@ -44,13 +44,13 @@ static void actor_stop(void *context) {
 }
 
 static int answer(const char *endpoint) {
-    static const uint16_t operations[] = {OPERATION};
+    static const uint16_t served[] = {OPERATION};
     struct actor actor = {.loop = loop_new()};
     actor.session = session_new(actor.loop, &(struct session_options){
                                                 .name = "query-1",
                                                 .brokers = endpoint,
                                                 .role = ROLE_QUERY,
-                                                .operations = operations,
+                                                .operations = served,
                                                 .operation_count = 1,
                                                 .window = IN_FLIGHT_MAX,
                                                 .context = &actor,
