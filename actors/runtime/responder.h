@@ -4,7 +4,8 @@
 // performs the effects, time is a parameter. No allocation after responder_new.
 //
 // Credit is absolute: a broker may have sent `received - in hand + window` requests in all. It
-// stands in every reply and heartbeat. A reply leaves through the broker that delivered, or, when
+// stands in every reply and heartbeat. After a pause nothing is granted until what is read is
+// known to be new. A reply leaves through the broker that delivered, or, when
 // that one is gone, through any open one; without any it is dropped (the edge sends again).
 #pragma once
 #include "link.h"
