@@ -27,6 +27,8 @@ extern const struct sql_file demo_sql[];
 
 static const char find_sql[] =
     "SELECT id FROM users WHERE lower(email) = 'ana.souza@valorize.example'";
+static const char known_sql[] = "SELECT 1 FROM tokens WHERE id = $1 AND secret_hash = $2 "
+                                "AND expires_at IS NULL";
 static const char token_sql[] = "INSERT INTO tokens (id, tenant_id, secret_hash, name) "
                                 "VALUES ($1, $2, $3, 'demo')";
 
@@ -47,16 +49,22 @@ static void ids_make(char list[1 + IDS * ID_BYTES + 1]) {
     memcpy(at, "}", 2);
 }
 
+// What the database keeps of a secret.
+static void secret_hash(struct text secret, char hash[HASH_BYTES]) {
+    uint8_t digest[DIGEST_SHA256_BYTES];
+    digest_sha256(secret, digest);
+    memcpy(hash, "\\x", 2);
+    hash[2 + hex_write(digest, sizeof digest, hash + 2)] = '\0';
+}
+
 // What the client shows, and what the database keeps.
 static void token_make(char id[ID_BYTES], char token[TOKEN_BYTES + 1], char hash[HASH_BYTES]) {
-    uint8_t random[SECRET_RANDOM_BYTES], digest[DIGEST_SHA256_BYTES];
+    uint8_t random[SECRET_RANDOM_BYTES];
     char secret[SECRET_BYTES + 1];
     id_make(id);
     digest_random(random, sizeof random);
     secret[hex_write(random, sizeof random, secret)] = '\0';
-    digest_sha256(text_of(secret), digest);
-    memcpy(hash, "\\x", 2);
-    hash[2 + hex_write(digest, sizeof digest, hash + 2)] = '\0';
+    secret_hash(text_of(secret), hash);
     (void)snprintf(token, TOKEN_BYTES + 1, "%s|%s\n", id, secret); // fits
 }
 
@@ -87,6 +95,37 @@ static bool demo_make(struct sql_client *client, char token[TOKEN_BYTES + 1], ch
            sql_client_run(client, "COMMIT", ret_reason, size);
 }
 
+// False where there is no file, or no token in it.
+static bool token_read(const char *path, char id[ID_BYTES], char hash[HASH_BYTES]) {
+    char token[TOKEN_BYTES + 1]; // a byte more, to see that the file ends
+    struct uuid uuid;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return false;
+    ssize_t length = read(file, token, sizeof token);
+    (void)close(file); // nothing was written
+    if (length != TOKEN_BYTES || token[UUID_TEXT_BYTES] != '|' || token[TOKEN_BYTES - 1] != '\n' ||
+        !uuid_parse((struct text){token, UUID_TEXT_BYTES}, &uuid))
+        return false;
+    id[uuid_write(uuid, id)] = '\0';
+    secret_hash((struct text){token + UUID_TEXT_BYTES + 1, SECRET_BYTES}, hash);
+    return true;
+}
+
+// The file may have outlived its database.
+static bool token_is_known(struct sql_client *client, const char *path, bool *ret_known,
+                           char *ret_reason, size_t size) {
+    char id[ID_BYTES], hash[HASH_BYTES];
+    const char *values[] = {id, hash};
+    *ret_known = false;
+    if (!token_read(path, id, hash))
+        return true;
+    if (!sql_client_query(client, known_sql, values, COUNT_OF(values), ret_reason, size))
+        return false;
+    *ret_known = sql_client_rows(client) == 1;
+    return true;
+}
+
 // Beside it first, so that the file is there whole or not at all.
 static bool token_write(const char *path, const char token[TOKEN_BYTES + 1]) {
     char beside[PATH_BYTES];
@@ -106,20 +145,20 @@ static bool token_write(const char *path, const char token[TOKEN_BYTES + 1]) {
 
 bool demo_ensure(const char *database_url, const char *token_path, char *ret_sentence,
                  size_t size) {
-    if (access(token_path, F_OK) == 0)
-        return true;
     digest_init();
     struct sql_client *client = sql_client_new(database_url, ret_sentence, size);
     if (client == NULL)
         return false;
     char token[TOKEN_BYTES + 1], reason[REASON_BYTES];
-    bool good = demo_make(client, token, reason, sizeof reason);
+    bool known, good = token_is_known(client, token_path, &known, reason, sizeof reason);
+    if (good && !known)
+        good = demo_make(client, token, reason, sizeof reason);
     sql_client_free(client); // ends the transaction, if one is open
     if (!good) {
         (void)snprintf(ret_sentence, size, "The demo user could not be made: %s.", reason);
         return false;
     }
-    if (token_write(token_path, token))
+    if (known || token_write(token_path, token))
         return true;
     (void)snprintf(ret_sentence, size,
                    "The demo token could not be written to %s: %s. Make the folder writable.",

@@ -4,7 +4,7 @@
 #pragma once
 #include "contract.h"
 
-// Blocking. Makes the user and writes its token to token_path (mode 0600) when that file does not
-// exist; the file is there only if the user is. False: the sentence says why.
+// Blocking. Unless the token in token_path is one that the database knows, makes a new one, the
+// user too where it is missing, and writes it there (mode 0600). False: the sentence says why.
 MUST_USE bool demo_ensure(const char *database_url, const char *token_path, char *ret_sentence,
                           size_t size);

@@ -38,7 +38,7 @@ static void ensure(void) {
 static void token_read(char token[TOKEN_FILE_BYTES + 1]) {
     FILE *file = fopen(path, "re");
     EXPECT(file != NULL);
-    EXPECT_INTEGER(fread(token, 1, TOKEN_FILE_BYTES + 1, file), TOKEN_FILE_BYTES);
+    EXPECT_INTEGER(fread(token, 1, TOKEN_FILE_BYTES + 1, file), TOKEN_FILE_BYTES); // no more
     fclose(file);
 }
 
@@ -107,6 +107,40 @@ static void test_lost_token_is_replaced(void) {
     expect_token_works();
 }
 
+// The file outlived its database, as when the folder of the servers was removed.
+static void test_token_without_its_row_is_replaced(void) {
+    char before[TOKEN_FILE_BYTES + 1], after[TOKEN_FILE_BYTES + 1];
+    token_read(before);
+    expect_sql("WITH gone AS (DELETE FROM tokens RETURNING id) SELECT count(*) FROM gone", "2");
+    ensure();
+    token_read(after);
+    EXPECT(memcmp(before, after, TOKEN_FILE_BYTES) != 0);
+    expect_sql("SELECT count(*) FROM users", "1");
+    expect_sql("SELECT count(*) FROM tokens", "1");
+    expect_token_works();
+    // The row alone is not enough: the secret must be its own.
+    expect_sql("UPDATE tokens SET secret_hash = sha256('another') RETURNING name", "demo");
+    ensure();
+    expect_sql("SELECT count(*) FROM tokens", "2");
+    expect_token_works();
+}
+
+static void test_file_without_a_token_is_replaced(void) {
+    static const char *const contents[] = {
+        "", "no token\n", "01890000-0000-7000-8000-000000000001|too short\n",
+        "01890000-0000-7000-8000-00000000000x|0123456789012345678901234567890123456789\n",
+        "01890000-0000-7000-8000-000000000001|0123456789012345678901234567890123456789\nmore"};
+    for (size_t i = 0; i < COUNT_OF(contents); i++) {
+        FILE *file = fopen(path, "we");
+        EXPECT(file != NULL);
+        EXPECT(fputs(contents[i], file) >= 0);
+        EXPECT_INTEGER(fclose(file), 0);
+        ensure();
+        expect_token_works();
+        test_token_is_private();
+    }
+}
+
 static void test_what_goes_wrong_is_said(void) {
     char sentence[512], missing[96];
     (void)snprintf(missing, sizeof missing, "%s/missing/token", folder);
@@ -124,6 +158,8 @@ int main(void) {
         {"the token is for its owner's eyes", test_token_is_private},
         {"the second start changes nothing", test_second_start_changes_nothing},
         {"a lost token is replaced, the user stays", test_lost_token_is_replaced},
+        {"a token the database does not know is replaced", test_token_without_its_row_is_replaced},
+        {"a file that holds no token is replaced", test_file_without_a_token_is_replaced},
         {"what goes wrong is said", test_what_goes_wrong_is_said},
     };
     url = getenv("DATABASE_URL");
