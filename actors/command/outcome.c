@@ -40,7 +40,7 @@ static bool array_read(struct text array, struct arena *arena, struct rows *ret_
         if (!array_read_item(array, &at, &cells[i]))
             return false;
     }
-    *ret_rows = (struct rows){1, count, cells};
+    *ret_rows = (struct rows){1, count, cells, false};
     return cells != NULL;
 }
 

@@ -194,7 +194,7 @@ void pool_run(struct pool *pool, uint32_t read, const struct bound *const *bound
     ASSERT(channel != NULL && count <= PLACES);
     channel->reads[channel->count++] = read;
     for (uint32_t i = 0; i < count; i++)
-        database_send(channel->database, bound[i], false, read * PLACES + i);
+        database_send(channel->database, bound[i], true, read * PLACES + i);
     database_sync(channel->database, read);
 }
 

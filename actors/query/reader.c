@@ -3,7 +3,9 @@
 
 #include "admission.h"
 #include "cache.h"
+#include "cell.h"
 #include "digest.h"
+#include "format.h"
 #include "job.h"
 #include "log.h"
 #include "operations.h"
@@ -37,7 +39,7 @@ struct read {
     bool keeps[CACHE_PAGES_MAX]; // and they are worth it
     uint64_t token;
     struct cache_id ids[CACHE_PAGES_MAX]; // of the page, and of the total
-    char total[24]; // a cached total's cell
+    char total[INTEGER_TEXT_BYTES]; // a cached total's cell
     struct rows rows[BOUND_STATEMENTS_MAX];
     struct text total_cell;
     struct database_result *results[BOUND_STATEMENTS_MAX];
@@ -124,14 +126,19 @@ static void read_reply(struct reader *reader, struct read *read, struct text jso
 
 // --- what PostgreSQL returned --------------------------------------------------------------------
 
-// The total's one cell is kept under its own key, whatever page it came with.
+// The total's one cell is kept under its own key, whatever page it came with; as a text, so that
+// it does not matter to who reads it in which form it came.
 static void read_fill_total(struct reader *reader, struct read *read, uint32_t place) {
     const struct rows *rows = &read->rows[place];
     if (!read->fills || !read->keeps[1] || read->results[place] == NULL ||
         !read->job.binding.bound[place].cached_apart)
         return;
-    ASSERT(rows->count == 1 && rows->columns == 1 && rows->cells[0].bytes != NULL);
-    cache_fill(reader->cache, read->job.caller.tenant, &read->ids[1], read->token, rows->cells[0]);
+    ASSERT(rows->count == 1 && rows->columns == 1);
+    char text[INTEGER_TEXT_BYTES];
+    int64_t total;
+    if (cell_integer(rows->cells[0], rows->binary, &total))
+        cache_fill(reader->cache, read->job.caller.tenant, &read->ids[1], read->token,
+                   (struct text){text, integer_write(total, text)});
 }
 
 static bool read_collect_rows(struct reader *reader, struct read *read) {
@@ -337,7 +344,7 @@ static void read_take_total(struct read *read, struct text cell) {
         return;
     memcpy(read->total, cell.bytes, cell.length);
     read->total_cell = (struct text){read->total, cell.length};
-    read->rows[total] = (struct rows){1, 1, &read->total_cell};
+    read->rows[total] = (struct rows){1, 1, &read->total_cell, false};
 }
 
 static void cache_answers(void *context, uint32_t tag, const struct cache_answer *answer) {

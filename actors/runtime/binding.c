@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "cell.h"
 #include "format.h"
 #include "handler.h"
 
@@ -272,6 +273,6 @@ enum status binding_page(const struct result *result, int64_t number, int64_t pe
     ret_page->number = number;
     ret_page->per_page = per_page;
     bool is_known = total->count == 1 && total->columns == 1 &&
-                    integer_parse(total->cells[0], &ret_page->total);
+                    cell_integer(total->cells[0], total->binary, &ret_page->total);
     return is_known ? STATUS_OK : STATUS_INTERNAL;
 }

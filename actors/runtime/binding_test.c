@@ -120,7 +120,7 @@ static void test_fields_bind_by_the_schema(void) {
 }
 
 static enum status rows_of(uint16_t number, struct text outcome, uint32_t own, uint32_t foreign) {
-    const struct result result = {outcome, {{own, 1, NULL}, {foreign, 0, NULL}}};
+    const struct result result = {outcome, {{own, 1, NULL, false}, {foreign, 0, NULL, false}}};
     failure_reset(&failure);
     const struct handler generic = {operation_find(number), statements, 2, NULL, NULL, NULL, 0};
     return handler_reply(&generic, NULL, &result, NULL, &failure);
@@ -161,12 +161,16 @@ static void test_a_new_id_is_of_now_and_of_chance(void) {
 
 static void test_a_page_has_its_total_from_the_second_statement(void) {
     const struct text total = TEXT("4711");
-    struct result result = {.rows = {{0}, {1, 1, &total}}};
+    struct result result = {.rows = {{0}, {1, 1, &total, false}}};
     struct page page;
     EXPECT_INTEGER(binding_page(&result, 3, 15, &page), STATUS_OK);
     EXPECT_INTEGER(page.number, 3);
     EXPECT_INTEGER(page.per_page, 15);
     EXPECT_INTEGER(page.total, 4711);
+    const struct text binary = TEXT("\x00\x00\x00\x00\x00\x00\x12\x68");
+    result.rows[1] = (struct rows){1, 1, &binary, true};
+    EXPECT_INTEGER(binding_page(&result, 3, 15, &page), STATUS_OK);
+    EXPECT_INTEGER(page.total, 4712);
     EXPECT_INTEGER(binding_offset(3, 15), 30);
     result.rows[1].count = 0;
     EXPECT_INTEGER(binding_page(&result, 3, 15, &page), STATUS_INTERNAL);

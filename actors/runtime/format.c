@@ -72,12 +72,30 @@ static int hex_value(char character) {
     return character >= 'A' && character <= 'F' ? character - 'A' + 10 : -1;
 }
 
+// Eight digits of four bytes at once (little-endian). Each byte is moved to two of its own, its
+// halves into one each; adding 6 to a half carries into bit 4 where its digit is a letter.
+static void hex_write_word(const uint8_t *bytes, char *text) {
+    enum { LETTERS_AFTER_DIGITS = 'a' - '9' - 1 };
+    uint32_t word;
+    memcpy(&word, bytes, sizeof word);
+    uint64_t halves = word;
+    halves = (halves | halves << 16) & 0x0000FFFF0000FFFF;
+    halves = (halves | halves << 8) & 0x00FF00FF00FF00FF;
+    halves = (halves >> 4 & 0x000F000F000F000F) | (halves & 0x000F000F000F000F) << 8;
+    uint64_t letters = (halves + 0x0606060606060606) >> 4 & 0x0101010101010101;
+    halves += 0x3030303030303030 + letters * LETTERS_AFTER_DIGITS;
+    memcpy(text, &halves, sizeof halves);
+}
+
 uint32_t hex_write(const void *bytes, size_t count, char *text) {
     static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < count; i++) {
-        uint8_t byte = ((const uint8_t *)bytes)[i];
-        text[2 * i] = digits[byte >> 4];
-        text[2 * i + 1] = digits[byte & 15];
+    const uint8_t *from = bytes;
+    size_t i = 0;
+    for (; i + sizeof(uint32_t) <= count; i += sizeof(uint32_t))
+        hex_write_word(from + i, text + 2 * i);
+    for (; i < count; i++) {
+        text[2 * i] = digits[from[i] >> 4];
+        text[2 * i + 1] = digits[from[i] & 15];
     }
     return (uint32_t)(2 * count);
 }
@@ -102,12 +120,17 @@ static const struct {
 } uuid_groups[] = {{0, 0, 4}, {9, 4, 2}, {14, 6, 2}, {19, 8, 2}, {24, 10, 6}};
 
 uint32_t uuid_write(struct uuid uuid, char *text) {
-    for (size_t i = 0; i < COUNT_OF(uuid_groups); i++) {
-        if (i > 0)
-            text[uuid_groups[i].text - 1] = '-';
-        hex_write(uuid.bytes + uuid_groups[i].byte, uuid_groups[i].count,
-                  text + uuid_groups[i].text);
-    }
+    char digits[2 * sizeof uuid]; // in one go; copies of a constant length are moves
+    hex_write(&uuid, sizeof uuid, digits);
+    memcpy(text, digits, 8);
+    text[8] = '-';
+    memcpy(text + 9, digits + 8, 4);
+    text[13] = '-';
+    memcpy(text + 14, digits + 12, 4);
+    text[18] = '-';
+    memcpy(text + 19, digits + 16, 4);
+    text[23] = '-';
+    memcpy(text + 24, digits + 20, 12);
     return UUID_TEXT_BYTES;
 }
 

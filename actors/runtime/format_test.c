@@ -183,6 +183,15 @@ static void test_hexadecimal(void) {
     EXPECT_TEXT(((struct text){text, hex_write(bytes, 3, text)}), "0aff10");
     EXPECT(!hex_parse(TEXT("0aff1"), bytes, 3) && !hex_parse(TEXT("0aff1g"), bytes, 3));
     EXPECT_INTEGER(bytes[1], 0xFF);
+    uint8_t all[256];
+    char digits[2 * sizeof all], expected[sizeof digits + 1];
+    for (uint32_t i = 0; i < sizeof all; i++) {
+        all[i] = (uint8_t)(i * 7);
+        snprintf(expected + (size_t)2 * i, 3, "%02x", all[i]);
+    }
+    for (uint32_t count = sizeof all - 5; count <= sizeof all; count++)
+        EXPECT(hex_write(all, count, digits) == 2 * count &&
+               memcmp(digits, expected, (size_t)2 * count) == 0);
 }
 
 int main(void) {

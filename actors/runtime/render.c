@@ -3,6 +3,7 @@
 // check that its greatest size fits, after it no check is needed.
 #include "render.h"
 
+#include "cell.h"
 #include "format.h"
 #include "json_text.h"
 #include "limits.h"
@@ -10,6 +11,7 @@
 struct writer {
     char *at;
     char *end;
+    bool binary; // the form of the cells
     enum status status; // TOO_LARGE, INTERNAL: nothing written afterwards counts
 };
 
@@ -17,9 +19,6 @@ enum {
     SLACK = 256, // room for what is fixed around a cell: a money object, commas, brackets
     CELL_GROWTH = 6, // an escaped byte is at most \u00XX
 };
-
-// The smallest instants and money cells PostgreSQL writes.
-enum { CELL_DATE = 10, CELL_SECONDS = 19 };
 
 static bool writer_has_room(struct writer *writer, size_t needed) {
     if (needed <= (size_t)(writer->end - writer->at))
@@ -42,31 +41,18 @@ static void write_quoted(struct writer *writer, struct text text) {
     *writer->at++ = '"';
 }
 
-// PostgreSQL's "2026-11-23 10:00:00.5+00" -> "2026-11-23T10:00:00.5Z".
-static void write_timestamp(struct writer *writer, struct text cell) {
-    if (cell.length < CELL_SECONDS + 3 || cell.bytes[CELL_DATE] != ' ' ||
-        memcmp(cell.bytes + cell.length - 3, "+00", 3) != 0) {
-        writer->status = STATUS_INTERNAL;
-        return;
-    }
-    *writer->at++ = '"';
-    char *start = writer->at;
-    write_text(writer, (struct text){cell.bytes, cell.length - 3});
-    start[CELL_DATE] = 'T';
-    WRITE(writer, "Z\"");
+static void write_integer(struct writer *writer, int64_t value) {
+    writer->at += integer_write(value, writer->at);
 }
 
-static void write_money(struct writer *writer, const struct text *cells, bool text_only) {
+static bool write_money(struct writer *writer, const struct text *cells, bool text_only) {
     int64_t value;
     uint8_t currency;
-    if (cells[0].length > INTEGER_TEXT_BYTES || !integer_parse(cells[0], &value) ||
-        !currency_parse(cells[1], &currency)) {
-        writer->status = STATUS_INTERNAL;
-        return;
-    }
+    if (!cell_integer(cells[0], writer->binary, &value) || !currency_parse(cells[1], &currency))
+        return false;
     if (!text_only) {
         WRITE(writer, "{\"value\":");
-        write_text(writer, cells[0]);
+        write_integer(writer, value);
         WRITE(writer, ",\"currency\":");
         write_quoted(writer, cells[1]);
         WRITE(writer, ",\"formatted\":");
@@ -76,43 +62,89 @@ static void write_money(struct writer *writer, const struct text *cells, bool te
     *writer->at++ = '"';
     if (!text_only)
         *writer->at++ = '}';
+    return true;
+}
+
+static bool write_boolean(struct writer *writer, struct text cell) {
+    bool value;
+    if (!cell_boolean(cell, writer->binary, &value))
+        return false;
+    write_text(writer, value ? TEXT("true") : TEXT("false"));
+    return true;
+}
+
+static bool write_number(struct writer *writer, struct text cell) {
+    int64_t value;
+    if (!cell_integer(cell, writer->binary, &value))
+        return false;
+    write_integer(writer, value);
+    return true;
+}
+
+static bool write_uuid(struct writer *writer, struct text cell) {
+    struct uuid uuid;
+    if (!cell_uuid(cell, writer->binary, &uuid))
+        return false;
+    *writer->at++ = '"';
+    writer->at += uuid_write(uuid, writer->at);
+    *writer->at++ = '"';
+    return true;
+}
+
+static bool write_date(struct writer *writer, struct text cell) {
+    int32_t days;
+    if (!cell_date(cell, writer->binary, &days))
+        return false;
+    *writer->at++ = '"';
+    writer->at += date_write(days, writer->at);
+    *writer->at++ = '"';
+    return true;
+}
+
+static bool write_timestamp(struct writer *writer, struct text cell) {
+    int64_t microseconds;
+    if (!cell_timestamp(cell, writer->binary, &microseconds))
+        return false;
+    *writer->at++ = '"';
+    writer->at += timestamp_write(microseconds, writer->at);
+    *writer->at++ = '"';
+    return true;
 }
 
 static void write_object(struct writer *writer, const struct message *message,
                          const struct text *cells);
 
-static void write_value(struct writer *writer, const struct field *field,
+// False: a cell is not of its field's form.
+static bool write_value(struct writer *writer, const struct field *field,
                         const struct text *cells) {
     switch ((enum field_type)field->type) {
     case FIELD_BOOLEAN:
-        if (cells->length > 0 && cells->bytes[0] == 't')
-            WRITE(writer, "true");
-        else
-            WRITE(writer, "false");
-        return;
+        return write_boolean(writer, *cells);
     case FIELD_INTEGER:
-    case FIELD_JSON:
-        write_text(writer, *cells);
-        return;
+        return write_number(writer, *cells);
     case FIELD_STRING:
         writer->at = json_text_write(*cells, writer->at);
-        return;
+        return true;
     case FIELD_UUID:
+        return write_uuid(writer, *cells);
     case FIELD_ENUM:
-    case FIELD_DATE:
-    case FIELD_BYTES:
         write_quoted(writer, *cells);
-        return;
+        return true;
     case FIELD_MONEY:
     case FIELD_MONEY_TEXT:
-        write_money(writer, cells, field->type == FIELD_MONEY_TEXT);
-        return;
+        return write_money(writer, cells, field->type == FIELD_MONEY_TEXT);
     case FIELD_TIMESTAMP:
-        write_timestamp(writer, *cells);
-        return;
+        return write_timestamp(writer, *cells);
+    case FIELD_DATE:
+        return write_date(writer, *cells);
+    case FIELD_JSON:
+        write_text(writer, *cells);
+        return true;
     case FIELD_MESSAGE:
         write_object(writer, field->nested, cells);
-        return;
+        return true;
+    case FIELD_BYTES:
+        return false; // JSON has none
     }
     UNREACHABLE();
 }
@@ -129,8 +161,8 @@ static void write_object(struct writer *writer, const struct message *message,
         write_text(writer, field->key);
         if (cell->bytes == NULL)
             WRITE(writer, "null");
-        else
-            write_value(writer, field, cell);
+        else if (!write_value(writer, field, cell))
+            writer->status = STATUS_INTERNAL;
     }
     *writer->at++ = '}';
 }
@@ -146,10 +178,6 @@ static void write_rows(struct writer *writer, const struct message *message,
         write_object(writer, message, rows->cells + (size_t)i * rows->columns);
     }
     *writer->at++ = ']';
-}
-
-static void write_integer(struct writer *writer, int64_t value) {
-    writer->at += integer_write(value, writer->at);
 }
 
 static void write_link(struct writer *writer, const char *key, const struct page *page,
@@ -215,7 +243,7 @@ enum status render_reply(const struct operation *operation, const struct rows *r
         arena->overflow = true;
         return STATUS_TOO_LARGE;
     }
-    struct writer writer = {start, arena->memory + arena->capacity, STATUS_OK};
+    struct writer writer = {start, arena->memory + arena->capacity, rows->binary, STATUS_OK};
     if (operation->form != REPLY_NONE && rows->count > 0)
         ASSERT(rows->columns == reply->column_count);
     switch ((enum reply_form)operation->form) {

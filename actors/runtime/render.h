@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of text cells -> the JSON document of a reply, by the reply's field table.
+// Rows of cells -> the JSON document of a reply, by the reply's field table.
 #pragma once
 #include "arena.h"
 #include "operation.h"
 
-// cells[row * columns + column], text as PostgreSQL writes it; bytes == NULL is SQL NULL.
+// cells[row * columns + column], read by cell.h; bytes == NULL is SQL NULL.
 struct rows {
     uint32_t count;
     uint32_t columns;
     const struct text *cells;
+    bool binary; // their form
 };
 
 // What a page needs beside its rows. <operation>_reply fills the numbers, the process fills path

@@ -27,6 +27,23 @@ static const struct text book_cells[BOOK_COLUMNS] = {
     {"[{\"a\":1}]", 9},
 };
 
+// The same in PostgreSQL's binary form.
+static const struct text binary_cells[BOOK_COLUMNS] = {
+    {"\x01\x89\x0a\x5d\xac\x96\x77\x4b\xbc\xce\xb3\x02\x09\x9a\x80\x57", 16},
+    {"\xff\xff\xff\xff\xff\xff\xf5\xe2", 8},
+    {"BRL", 3},
+    {"A \"b\"\\\n\x01 \xc3\x81gua viva", 19},
+    {NULL, 0},
+    {"poetry", 6},
+    {"\x00\x03\x03\xed\x6c\xf4\xd8\x90", 8},
+    {"\x00\x00\x00\x60", 4},
+    {"\x01", 1},
+    {"\x01\x89\x0a\x5d\xac\x96\x77\x4b\xbc\xce\xb3\x02\x09\x9a\x80\x58", 16},
+    {"Clarice", 7},
+    {"\xff\xff\x8f\x34", 4},
+    {"[{\"a\":1}]", 9},
+};
+
 #define BOOK \
     "{\"id\":\"" ID "\",\"price\":{\"value\":-2590,\"currency\":\"BRL\",\"formatted\":" \
     "\"-R$ 25,90\"},\"price_formatted\":\"-R$ 25,90\"," \
@@ -51,10 +68,12 @@ static struct text render(const struct operation *operation, const struct rows *
 }
 
 static void test_one_row(void) {
-    const struct rows rows = {1, BOOK_COLUMNS, book_cells};
+    const struct rows rows = {1, BOOK_COLUMNS, book_cells, false};
     EXPECT_TEXT(render(operation("show_book"), &rows, NULL), BOOK);
-    const struct rows none = {0, 0, NULL};
+    const struct rows none = {0, 0, NULL, false};
     EXPECT_TEXT(render(operation("delete_book"), &none, NULL), "");
+    const struct rows binary = {1, BOOK_COLUMNS, binary_cells, true};
+    EXPECT_TEXT(render(operation("show_book"), &binary, NULL), BOOK);
 }
 
 static void test_nulls_and_missing_joins(void) {
@@ -66,7 +85,7 @@ static void test_nulls_and_missing_joins(void) {
     cells[1] = TEXT("0");
     cells[2] = TEXT("EUR");
     cells[6] = TEXT("2026-11-23 00:00:00+00");
-    const struct rows rows = {1, BOOK_COLUMNS, cells};
+    const struct rows rows = {1, BOOK_COLUMNS, cells, false};
     struct text json = render(operation("show_book"), &rows, NULL);
     json.bytes += strlen("{\"id\":\"" ID "\",");
     json.length -= (uint32_t)strlen("{\"id\":\"" ID "\",");
@@ -83,15 +102,15 @@ static void test_a_list_is_a_bare_array(void) {
     struct text cells[2 * BOOK_COLUMNS];
     memcpy(cells, book_cells, sizeof book_cells);
     memcpy(cells + BOOK_COLUMNS, book_cells, sizeof book_cells);
-    const struct rows rows = {2, BOOK_COLUMNS, cells};
+    const struct rows rows = {2, BOOK_COLUMNS, cells, false};
     EXPECT_TEXT(render(&list, &rows, NULL), "[" BOOK "," BOOK "]");
-    const struct rows none = {0, BOOK_COLUMNS, NULL};
+    const struct rows none = {0, BOOK_COLUMNS, NULL, false};
     EXPECT_TEXT(render(&list, &none, NULL), "[]");
 }
 
 static struct text render_page(int64_t number, int64_t per_page, int64_t total, uint32_t count,
                                const char *query) {
-    const struct rows rows = {count, BOOK_COLUMNS, book_cells};
+    const struct rows rows = {count, BOOK_COLUMNS, book_cells, false};
     const struct page page = {number, per_page, total, TEXT("/api/books"), text_of(query)};
     struct text json = render(operation("list_books"), &rows, &page);
     // The data is tested above.
@@ -160,7 +179,7 @@ static void test_addresses(void) {
 }
 
 static void test_every_size_of_arena(void) {
-    const struct rows rows = {1, BOOK_COLUMNS, book_cells};
+    const struct rows rows = {1, BOOK_COLUMNS, book_cells, false};
     const struct page page = {1, 15, 1, TEXT("/api/books"), TEXT("genre=novel")};
     bool fitted = false;
     for (size_t capacity = 0; capacity < 8000; capacity += 7) {
@@ -185,7 +204,7 @@ static void expect_internal(uint32_t column, struct text cell) {
     struct text cells[BOOK_COLUMNS], json;
     memcpy(cells, book_cells, sizeof cells);
     cells[column] = cell;
-    const struct rows rows = {1, BOOK_COLUMNS, cells};
+    const struct rows rows = {1, BOOK_COLUMNS, cells, false};
     arena_reset(&arena);
     EXPECT_INTEGER(render_reply(operation("show_book"), &rows, NULL, &arena, &json),
                    STATUS_INTERNAL);
@@ -195,8 +214,12 @@ static void test_cells_of_another_form(void) {
     expect_internal(1, TEXT("12.5"));
     expect_internal(2, TEXT("GBP"));
     expect_internal(2, (struct text){0});
+    expect_internal(1, binary_cells[1]);
     expect_internal(6, TEXT("infinity"));
-    expect_internal(6, TEXT("2026-11-23 10:00:00-03"));
+    expect_internal(0, TEXT("01890a5d"));
+    expect_internal(7, TEXT("x"));
+    expect_internal(8, TEXT("yes"));
+    expect_internal(11, TEXT("10 Dec 1920"));
 }
 
 static void test_texts(void) {

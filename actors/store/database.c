@@ -101,7 +101,7 @@ bool database_result_rows(const struct database_result *result, struct arena *ar
         arena_take(arena, sizeof(struct text) * (size_t)count * (size_t)columns + 1);
     if (cells == NULL)
         return false;
-    *ret_rows = (struct rows){(uint32_t)count, (uint32_t)columns, cells};
+    *ret_rows = (struct rows){(uint32_t)count, (uint32_t)columns, cells, PQbinaryTuples(rows) == 1};
     for (int row = 0; row < count; row++) {
         for (int column = 0; column < columns; column++, cells++) {
             cells->length = (uint32_t)PQgetlength(rows, row, column);

@@ -96,6 +96,13 @@ bool sql_client_query(struct sql_client *client, const char *sql, const char *co
     return result_check(client, result, sql, ret_sentence, size);
 }
 
+bool sql_client_query_binary(struct sql_client *client, const char *sql, const char *const *values,
+                             uint32_t value_count, char *ret_sentence, size_t size) {
+    PGresult *result =
+        PQexecParams(client->connection, sql, (int)value_count, NULL, values, NULL, NULL, 1);
+    return result_check(client, result, sql, ret_sentence, size);
+}
+
 uint32_t sql_client_rows(const struct sql_client *client) {
     return (uint32_t)PQntuples(client->result);
 }
@@ -107,6 +114,11 @@ uint32_t sql_client_columns(const struct sql_client *client) {
 const char *sql_client_cell(const struct sql_client *client, uint32_t row, uint32_t column) {
     ASSERT(row < sql_client_rows(client) && column < sql_client_columns(client));
     return PQgetvalue(client->result, (int)row, (int)column);
+}
+
+uint32_t sql_client_length(const struct sql_client *client, uint32_t row, uint32_t column) {
+    ASSERT(row < sql_client_rows(client) && column < sql_client_columns(client));
+    return (uint32_t)PQgetlength(client->result, (int)row, (int)column);
 }
 
 bool sql_client_is_null(const struct sql_client *client, uint32_t row, uint32_t column) {

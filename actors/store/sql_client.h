@@ -21,7 +21,12 @@ MUST_USE bool sql_client_run(struct sql_client *client, const char *sql, char *r
 MUST_USE bool sql_client_query(struct sql_client *client, const char *sql,
                                const char *const *values, uint32_t value_count, char *ret_sentence,
                                size_t size);
+// The same, with cells in PostgreSQL's binary form.
+MUST_USE bool sql_client_query_binary(struct sql_client *client, const char *sql,
+                                      const char *const *values, uint32_t value_count,
+                                      char *ret_sentence, size_t size);
 uint32_t sql_client_rows(const struct sql_client *client);
 uint32_t sql_client_columns(const struct sql_client *client);
 const char *sql_client_cell(const struct sql_client *client, uint32_t row, uint32_t column);
+uint32_t sql_client_length(const struct sql_client *client, uint32_t row, uint32_t column);
 bool sql_client_is_null(const struct sql_client *client, uint32_t row, uint32_t column);

@@ -44,21 +44,31 @@ struct stage *stage_free(struct stage *stage) {
     return NULL;
 }
 
-static void stage_query(struct stage *stage, const char *sql, const char *const *values,
-                        uint32_t count) {
-    char sentence[SENTENCE_BYTES];
-    if (sql_client_query(stage->client, sql, values, count, sentence, sizeof sentence))
+static void stage_expect(bool went_well, const char *sentence, const char *sql) {
+    if (went_well)
         return;
     fprintf(stderr, "%s\n%s\n", sentence, sql);
     exit(1);
 }
 
+// binary: the form of the cells that come back.
+static void stage_query_as(struct stage *stage, bool binary, const char *sql,
+                           const char *const *values, uint32_t count) {
+    char sentence[SENTENCE_BYTES];
+    bool (*query)(struct sql_client *, const char *, const char *const *, uint32_t, char *,
+                  size_t) = binary ? sql_client_query_binary : sql_client_query;
+    stage_expect(query(stage->client, sql, values, count, sentence, sizeof sentence), sentence,
+                 sql);
+}
+
+static void stage_query(struct stage *stage, const char *sql, const char *const *values,
+                        uint32_t count) {
+    stage_query_as(stage, false, sql, values, count);
+}
+
 void stage_run(struct stage *stage, const char *sql) {
     char sentence[SENTENCE_BYTES];
-    if (sql_client_run(stage->client, sql, sentence, sizeof sentence))
-        return;
-    fprintf(stderr, "%s\n%s\n", sentence, sql);
-    exit(1);
+    stage_expect(sql_client_run(stage->client, sql, sentence, sizeof sentence), sentence, sql);
 }
 
 const char *stage_value(struct stage *stage, const char *sql) {
@@ -127,7 +137,7 @@ static const char *text_of_binary(struct stage *stage, struct text value) {
     return arena_copy(&stage->arena, (struct text){text, (uint32_t)(at - text)}).bytes;
 }
 
-static void stage_send(struct stage *stage, const struct bound *bound) {
+static void stage_send(struct stage *stage, const struct bound *bound, bool binary) {
     const char *values[PARAMETERS_MAX];
     EXPECT_INTEGER(bound->count, bound->statement->parameter_count);
     for (uint32_t i = 0; i < bound->count; i++) {
@@ -140,7 +150,7 @@ static void stage_send(struct stage *stage, const struct bound *bound) {
             values[i] = arena_copy(&stage->arena, value).bytes;
     }
     EXPECT(!stage->arena.overflow);
-    stage_query(stage, bound->statement->sql, values, bound->count);
+    stage_query_as(stage, binary, bound->statement->sql, values, bound->count);
 }
 
 // --- results -------------------------------------------------------------------------------------
@@ -148,12 +158,15 @@ static void stage_send(struct stage *stage, const struct bound *bound) {
 static struct text copy_cell(struct stage *stage, uint32_t row, uint32_t column) {
     if (sql_client_is_null(stage->client, row, column))
         return (struct text){0};
-    return arena_copy(&stage->arena, text_of(sql_client_cell(stage->client, row, column)));
+    const struct text cell = {sql_client_cell(stage->client, row, column),
+                              sql_client_length(stage->client, row, column)};
+    return arena_copy(&stage->arena, cell);
 }
 
-static struct rows copy_rows(struct stage *stage) {
+static struct rows copy_rows(struct stage *stage, bool binary) {
     struct rows rows = {.count = sql_client_rows(stage->client),
-                        .columns = sql_client_columns(stage->client)};
+                        .columns = sql_client_columns(stage->client),
+                        .binary = binary};
     struct text *cells =
         arena_take(&stage->arena, sizeof *cells * ((size_t)rows.count * rows.columns + 1));
     EXPECT(cells != NULL);
@@ -165,7 +178,7 @@ static struct rows copy_rows(struct stage *stage) {
 
 // A command's reply is one text[]: its elements are the row's cells.
 static struct result copy_outcome(struct stage *stage) {
-    struct rows frame = copy_rows(stage);
+    struct rows frame = copy_rows(stage, false);
     EXPECT_INTEGER(frame.count, 1);
     EXPECT_INTEGER(frame.columns, 4);
     struct result result = {.outcome = frame.cells[0]};
@@ -176,8 +189,8 @@ static struct result copy_outcome(struct stage *stage) {
         return result;
     const char *array = frame.cells[3].bytes;
     stage_query(stage, "SELECT unnest($1::text[])", &array, 1);
-    struct rows cells = copy_rows(stage);
-    result.rows[0] = (struct rows){cells.count > 0, cells.count, cells.cells};
+    struct rows cells = copy_rows(stage, false);
+    result.rows[0] = (struct rows){cells.count > 0, cells.count, cells.cells, false};
     return result;
 }
 
@@ -194,11 +207,12 @@ static struct result stage_carry_out(struct stage *stage, const struct binding *
     for (uint32_t i = 0; i < binding->count; i++) {
         if (binding->bound[i].when == BOUND_IF_EMPTY && result.rows[0].count > 0)
             continue;
-        stage_send(stage, &binding->bound[i]);
-        if (binding->operation->kind == OPERATION_COMMAND)
-            result = copy_outcome(stage);
+        bool query = binding->operation->kind == OPERATION_QUERY;
+        stage_send(stage, &binding->bound[i], query);
+        if (query)
+            result.rows[i] = copy_rows(stage, true);
         else
-            result.rows[i] = copy_rows(stage);
+            result = copy_outcome(stage);
     }
     return result;
 }
