@@ -28,7 +28,7 @@ def long_function(lines):
     return SPDX + "static int\nf(int a,\n  int b) {\n" + "    a++;\n" * (lines - 2) + "}\n"
 
 
-HELPER = SPDX + "static int help(int a) {\n    a++;\n    a--;\n    return a;\n}\n"
+HELPER = SPDX + "static int help(int a) {\n    a++;\n    a--;\n    a++;\n    return a;\n}\n"
 CASES = [
     ("size_of_files", {"a_c": SPDX + "\n" * 600}, "a.c:601"),
     ("size_of_functions", {"a_c": long_function(71)}, "a.c:2"),

@@ -6,13 +6,13 @@
 --
 -- A page is read from the head of an index: the tenant's own by date where no account is given,
 -- else a merge of its accounts' heads, each offset + limit long, or of the given categories'. So it
--- costs the same whatever an account holds; what the page shows is joined for its rows alone. But a
--- tenant's accounts are few: they are read once, with their banks, which is cheaper than once a row.
+-- costs the same whatever an account holds; what the page shows is joined for its rows alone. But
+-- a tenant's accounts are few: they are read once, with their banks: cheaper than once a row.
 -- The total of whole accounts stands in them, the others are counted.
 --
 -- Twelve shapes make a page (by date from three sources and by date alone, by amount and memo from
--- the accounts, each in both directions), four its total. What is no condition of the order's own index stands in one
--- CASE, of which the planner assumes that half the rows pass: otherwise, not knowing the values, it
+-- the accounts, each in both directions), four its total. What is no condition of the order's own
+-- index stands in one CASE, of which the planner assumes that half the rows pass: otherwise, not knowing the values, it
 -- would rather read another index by them and sort.
 -- Indexes: transactions_by_date, transactions_of_account_by_date, _by_amount, _by_memo,
 -- transactions_of_category_by_date.
