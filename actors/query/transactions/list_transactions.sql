@@ -12,8 +12,8 @@
 --
 -- Twelve shapes make a page (by date from three sources and by date alone, by amount and memo from
 -- the accounts, each in both directions), four its total. What is no condition of the order's own
--- index stands in one CASE, of which the planner assumes that half the rows pass: otherwise, not knowing the values, it
--- would rather read another index by them and sort.
+-- index stands in one CASE, of which the planner assumes that half the rows pass: otherwise, not
+-- knowing the values, it would rather read another index by them and sort.
 -- Indexes: transactions_by_date, transactions_of_account_by_date, _by_amount, _by_memo,
 -- transactions_of_category_by_date.
 
