@@ -47,18 +47,20 @@ endfunction()
 
 find_package(Python3 3.11 REQUIRED COMPONENTS Interpreter)
 
-# valorize_embed_sql(target table [NUMBERED] FILES ...): the target gets `const struct sql_file
-# table[]` with the texts of the .sql files (actors/store/sql_file.h). NUMBERED: migrations.
+# valorize_embed_sql(target table FILES ...): the target gets `const struct sql_file table[]` with
+# the texts of the .sql files (actors/store/sql_file.h), in the order of their names.
 function(valorize_embed_sql target table)
-    cmake_parse_arguments(PARSE_ARGV 2 ARG "NUMBERED" "" "FILES")
-    set(script ${CMAKE_SOURCE_DIR}/schemas/embed_sql.py)
+    cmake_parse_arguments(PARSE_ARGV 2 ARG "" "" "FILES")
+    file(GLOB generator CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/schemas/*.py)
+    list(JOIN ARG_FILES "," names)
     set(source ${VALORIZE_GENERATED}/${table}.c)
     add_custom_command(
         OUTPUT ${source}
-        COMMAND ${Python3_EXECUTABLE} -B ${script} $<$<BOOL:${ARG_NUMBERED}>:--numbered>
-                --table ${table} --out ${source} ${ARG_FILES}
-        DEPENDS ${script} ${ARG_FILES}
-        COMMENT "Embedding ${table}" VERBATIM COMMAND_EXPAND_LISTS)
+        COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_SOURCE_DIR}/schemas/generate.py
+                ${CMAKE_SOURCE_DIR} ${VALORIZE_GENERATED} ${table}=${names}
+        COMMAND ${CMAKE_COMMAND} -E touch ${source}
+        DEPENDS ${generator} ${ARG_FILES}
+        COMMENT "Embedding ${table}" VERBATIM)
     target_sources(${target} PRIVATE ${source})
 endfunction()
 

@@ -4,10 +4,6 @@ from the tables."""
 import json
 from pathlib import Path
 
-FORMATS = {"uuid": {"type": "string", "format": "uuid"}, "boolean": {"type": "boolean"},
-           "timestamp": {"type": "string", "format": "date-time"},
-           "date": {"type": "string", "format": "date"}, "json": {}}
-
 
 def reference(kind, name):
     return {"$ref": f"#/components/{kind}/{name}"}
@@ -17,31 +13,20 @@ def thing(properties, required):
     return {"type": "object", "required": required, "properties": properties}
 
 
-def one_value(schema, field, request):
-    if field.nested:
-        return reference("schemas", field.nested.title)
-    if field.type == "money":
-        return reference("schemas", "MoneyInput" if request else "Money")
-    if field.type == "enum":
-        return {"type": "string", "enum": schema.enums[field.values]}
-    kind, limits = {"type": "string"}, ("minLength", "maxLength")
-    if field.type == "integer":
-        kind, limits = {"type": "integer", "format": "int64"}, ("minimum", "maximum")
-    given = zip(limits, (field.min, field.max))
-    return FORMATS.get(field.type, kind | {key: limit for key, limit in given if limit is not None})
-
-
-def value(schema, field, request=False):
-    result = dict(one_value(schema, field, request))
+def value(schema, field):
+    result = reference("schemas", field.nested.title) if field.nested else dict(field.json)
+    if field.values:
+        result["enum"] = schema.enums[field.values]
+    names = ("minimum", "maximum") if field.type == "integer" else ("minLength", "maxLength")
+    limits = dict(zip(names, (field.min, field.max)))
+    result |= {name: limit for name, limit in limits.items() if limit is not None}
     if field.nullable:
         result = {"anyOf": [result, {"type": "null"}]}
     if field.list:
         result = {"type": "array", "items": result, "maxItems": field.list}
     if field.default is not None:
         result["default"] = field.default
-    if field.doc:
-        result["description"] = field.doc
-    return result
+    return result | ({"description": field.doc} if field.doc else {})
 
 
 def success(operation):
@@ -57,21 +42,20 @@ def success(operation):
 
 
 def operation_document(schema, operation):
-    fields = operation.request.fields
-    body = [field for field in fields if field.place == "body"]
+    body = [field for field in operation.request.fields if field.place == "body"]
     required = [field.key for field in body if field.required]
     parameters = [{"name": field.key + ("[]" if field.list else ""), "in": field.place,
-                   "required": field.required, "schema": value(schema, field, True)}
-                  for field in fields if field.place != "body"]
+                   "required": field.required, "schema": value(schema, field)}
+                  for field in operation.request.fields if field.place != "body"]
     if operation.kind == "command":
         parameters.append(reference("parameters", "IdempotencyKey"))
-    status = str(schema.statuses[operation.status]["http"])
+    status = str(schema.statuses[operation.status].http)
     result = {"operationId": operation.name, "tags": [operation.feature],
               "summary": operation.doc, "parameters": parameters,
               "responses": {status: success(operation), "422": reference("responses", "Invalid"),
                             "default": reference("responses", "Failure")}}
     if body:
-        shape = thing({field.key: value(schema, field, True) for field in body}, required)
+        shape = thing({field.key: value(schema, field) for field in body}, required)
         result["requestBody"] = {"required": bool(required),
                                  "content": {"application/json": {"schema": shape}}}
     if not operation.authenticated:

@@ -4,7 +4,9 @@
 
 `generate_test.py --accept` writes golden/expected anew; read its diff before you commit it.
 """
+import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -13,7 +15,6 @@ from pathlib import Path
 import generate
 
 HERE = Path(__file__).resolve().parent
-LIMITS = "actors/runtime/limits.h"
 BOOK = """
 [enums]
 Genre = ["novel", "poetry"]
@@ -32,8 +33,6 @@ id = { number = 1, type = "uuid" }
 
 def copy_golden(folder):
     shutil.copytree(HERE / "golden", folder, dirs_exist_ok=True, ignore=lambda *_: {"expected"})
-    (folder / LIMITS).parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(HERE.parent / LIMITS, folder / LIMITS)
 
 
 class Golden(unittest.TestCase):
@@ -68,15 +67,56 @@ class Golden(unittest.TestCase):
     def test_a_missing_sql_file_is_named(self):
         (self.root / "actors/command/books/create_book.sql").unlink()
         self.assertEqual(self.run_generator("command"), [
-            "actors/command/books/create_book.sql is missing: the statement of the operation "
+            "actors/command/books/create_book.sql: is missing: the statement of the operation "
             "create_book."])
         self.assertFalse((self.out / "handlers_command.c").exists())
 
-    def test_a_use_case_in_c_joins_the_sources(self):
-        (self.root / "actors/command/books/create_book.c").write_text("")
-        self.run_generator("messages")
-        self.assertIn("actors/command/books/create_book.c",
-                      (self.out / "sources_command.cmake").read_text())
+    def test_an_unknown_part_is_refused(self):
+        self.assertEqual(self.run_generator("comand"), ["comand: no operation is of this kind."])
+
+    def test_sql_files_become_a_table(self):
+        for name in ("0002_b.sql", "0001_a.sql"):
+            (self.root / name).write_text("SELECT '??/';\n-- " + name)
+        self.assertEqual(self.run_generator("scripts=0002_b.sql,0001_a.sql"), [])
+        table = (self.out / "scripts.c").read_text()
+        self.assertIn("extern const struct sql_file scripts[];", table)
+        self.assertIn("""
+    {"0002_b", "d05d0bb82b467d4c82808f03b146541939bd6fa1186074402d5c9914daa4ed1a",
+     "SELECT '\\?\\?/';\\n"
+     "-- 0002_b.sql"},
+    {0},
+};
+""", table)
+        self.assertLess(table.index("0001_a"), table.index("0002_b"))
+
+    def test_migrations_are_numbered_without_a_gap(self):
+        for name in ("0001_a.sql", "0003_c.sql", "d.sql"):
+            (self.root / name).write_text("")
+        self.assertEqual(self.run_generator("migrations=0001_a.sql,0003_c.sql"),
+                         ["0003_c.sql: must be 0002_<name>.sql."])
+        self.assertEqual(self.run_generator("migrations=0001_a.sql,d.sql"),
+                         ["d.sql: must be 0002_<name>.sql."])
+
+    def test_the_compiler_tells_what_is_above_a_limit(self):
+        books, sql = self.root / "schemas/books.toml", "actors/query/books/find_session.sql"
+        money = "".join(f'm{i} = {{ number = {i}, type = "money" }}\n' for i in range(1, 18))
+        ids = "".join(f'f{i} = {{ number = {i}, type = "uuid" }}\n' for i in range(1, 66))
+        books.write_text(books.read_text().replace(
+            "[types.Author]\n", f"[types.Wide]\n{money}[types.Author]\n") + "[many]\nnumber = 9\n"
+            f'kind = "query"\nparameters = []\n[many.request]\n{ids}')
+        (self.root / "actors/query/books/many.sql").write_text("SELECT 1")
+        (self.root / sql).write_text("SELECT " + ", ".join(f"${i}" for i in range(1, 34)))
+        self.assertEqual(self.run_generator("messages", "query"), [])
+        for source, sentence in (("messages.c", "books.toml: types.Wide: too many fields or col"),
+                                 ("messages.c", "books.toml: many.request: too many fields or col"),
+                                 ("handlers_query.c", "find_session: too many parameters")):
+            with self.subTest(sentence):
+                self.assertIn(sentence, self.compile(source))
+
+    def compile(self, source):
+        command = [os.environ.get("CC", "cc"), "-std=gnu11", "-fsyntax-only", f"-I{self.out}",
+                   f"-I{HERE.parent / 'actors/runtime'}", str(self.out / source)]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stderr
 
     def sql_error(self, text):
         (self.root / "actors/query/books/find_session.sql").write_text(text)
@@ -86,13 +126,14 @@ class Golden(unittest.TestCase):
         for text, sentence in (
                 ("SELECT $1, $3", "find_session uses $3 but not $2."),
                 ("-- block a\nSELECT 1\n", "has blocks but no `-- shape"),
-                ("-- block a\n-- shape x = a b\n", "names the block b, which is missing"),
+                ("-- block a\n-- shape x = a b\n", "a shape names the block b, which is missing"),
                 ("-- block a\n-- block b\n-- shape x = a\n", "no shape uses the block b"),
                 ("-- block a\n-- shape x: a\n", "must look like"),
-                ("-- block a\n-- block a\n-- shape x = a\n", "needs a name of its own"),
+                ("-- block a\n-- block a\n-- shape x = a\n", "with a name of its own"),
+                ("-- block a\n-- shape x = a\n-- shape x = a\n", "with a name of its own"),
+                ("-- block a\n-- shape " + "x" * 60 + " = a\n", "longer than PostgreSQL's 63"),
                 ("-- block a\nSELECT\n" + "".join(f"-- shape x{i} = a\n" for i in range(3)),
-                 "at most a second one"),
-                ("SELECT " + ", ".join(f"${i}" for i in range(1, 34)), "PARAMETERS_MAX is 32")):
+                 "at most a second one")):
             with self.subTest(sentence):
                 self.assertIn(sentence, self.sql_error(text))
 
@@ -110,59 +151,84 @@ class Refusals(unittest.TestCase):
     def test_the_base_of_all_cases_is_right(self):
         self.assertEqual(self.errors(BOOK), "")
 
-    def test_what_is_wrong_is_told_with_its_place(self):
-        field = 'id = { number = 1, type = "uuid" }\n'
-        more = field + "more = { number = 2, "
-        for old, new, sentence in (
-                (", max = 9", "", "types.Author.name: a string needs a `max`."),
-                (field, more + 'type = "bytes" }\n', "request.more: a bytes needs a `max`."),
-                (field, more + 'type = "float" }\n', "the type `float` is unknown"),
-                (field, more + 'type = "json" }\n', "`json` is for replies only."),
-                (field, more + 'type = "uuid", size = 3 }\n', "`size` is unknown here"),
-                (field, more + 'type = "uuid", max = 3 }\n', "a uuid has no `min` and `max`."),
-                (field, more + 'type = "uuid", list = 0.5 }\n', "`list` is the greatest length"),
-                (field, more + 'type = "enum", values = "Color" }\n', "names no enum"),
-                (field, more + 'type = "integer", min = 3, max = 2 }\n', "must be in order"),
-                (field, more + 'type = "integer", max = 2, default = 3 }\n', "does not fit"),
-                (field, more + 'type = "uuid", default = "x" }\n', "a uuid has no `default`."),
-                (field, more + 'type = "integer", default = 3, required = true }\n',
-                 "a required field or a list has no `default`."),
-                (field, more + 'type = "money" }\n', "money does not come in a query string."),
-                (field, field + 'int = { number = 2, type = "uuid" }\n', "C identifier"),
-                (field, field + 'more = { number = 1, type = "uuid" }\n',
-                 "more and id have the same number 1."),
-                (field, "retired = [1]\n" + field, "id has the number 1, which is retired."),
-                (field, 'id = { type = "uuid" }\n', "id needs a number from 1 to 999."),
-                (field, "".join(f'f{i} = {{ number = {i}, type = "uuid" }}\n'
-                                for i in range(1, 67)), "has 66 fields; FIELDS_MAX is 64."),
-                ("name = { number = 1", "author = { number = 2, type = \"Author\" }\nname = { "
-                 "number = 1", "the type `Author` is unknown here, or contains itself"),
-                ("name = {", 'text = { number = 2, type = "money_text", of = "name" }\nname = {',
-                 "`of` must name a money field beside it."),
-                ("name = { number = 1, type = \"string\", max = 9 }",
-                 "\n".join(f'm{i} = {{ number = {i}, type = "money" }}' for i in range(1, 18)),
-                 "has 34 columns; COLUMNS_MAX is 32."),
-                ('"poetry"]', '"novel"]', "each once"),
-                ('"poetry"]', '"wet ink"]', "is not a word"),
-                ('"query"', '"question"', "`kind` must be query or command."),
-                ("GET /api/books/{id}", "GET /books", "`route` must look like"),
-                ("/{id}", "/{name}", "{name} of the route is no single request field."),
-                ('reply = "Author"', 'reply = "Writer"', "`reply` must be a type"),
-                ('reply = "Author"', "", "without a `reply` the status must be no_content."),
-                ('reply = "Author"', 'reply = { page = "Author" }', "needs the integer `page`"),
-                ('reply = "Author"', 'reply = "Author"\nstatus = "not_found"', "no success"),
-                ('reply = "Author"', 'reply = "Author"\ncached = 1', "`cached` is true or false."),
-                ('reply = "Author"', 'reply = "Author"\ncost = 1', "`cost` is unknown"),
-                ('["id"]', '["no"]', "`parameters` names no, which is no request field."),
-                ("[show]", "[other]\nnumber = 2\nkind = \"query\"\nroute = \"GET /api/books/{x}\"\n"
-                 "reply = \"Author\"\nrequest.x = { number = 1, type = \"uuid\" }\n[show]",
-                 "show: collides with other."),
-                ("[show]", "[other]\nnumber = 1\nkind = \"query\"\n[show]", "the same number 1."),
-                ("[enums]", "retired = [1]\n[enums]", "show has the number 1, which is retired."),
-                ("[enums]", "[enums", "is not TOML")):
+    def refused(self, *cases):
+        for old, new, sentence in cases:
             with self.subTest(sentence):
                 self.assertIn(old, BOOK)
                 self.assertIn(sentence, self.errors(BOOK.replace(old, new, 1)))
+
+    def test_wrong_fields(self):
+        field = 'id = { number = 1, type = "uuid" }\n'
+        more = field + "more = { number = 2, "
+        self.refused(
+            (", max = 9", "", "types.Author.name: needs `max`: the greatest length"),
+            (", max = 9", ", max = -1", "types.Author.name: `max` must be the greatest length"),
+            (field, more + 'type = "bytes" }\n', "request.more: needs `max`: the greatest"),
+            (field, more + 'type = "float" }\n', "the type `float` is unknown"),
+            (field, more + 'type = "json" }\n', "the type `json` is unknown here"),
+            (field, more + 'type = "uuid", size = 3 }\n', "`size` is unknown here"),
+            (field, more + 'type = "uuid", max = 3 }\n', "request.more: `max` is unknown here"),
+            (field, more + 'type = "uuid", list = 0.5 }\n', "`list` must be the greatest"),
+            (field, more + 'type = "uuid", required = 1 }\n', "must be true or false."),
+            (field, more + 'type = "uuid", key = "a-b" }\n', "`key` must be a word, or"),
+            (field, more + 'type = "uuid", doc = true }\n', "`doc` must be a sentence."),
+            (field, more + 'type = 7 }\n', "the type `7` is unknown"),
+            (field, field + 'more = "uuid"\n', "more: is not a table."),
+            (field, more + 'type = "enum", values = "Color" }\n', "names no enum"),
+            (field, more + 'type = "enum" }\n', "needs `values`: the name of one of"),
+            (field, more + 'type = "enum", values = "Genre", default = "x" }\n',
+             "the default 'x' does not fit"),
+            (field, more + 'type = "integer", min = 3, max = 2 }\n', "must be in order"),
+            (field, more + 'type = "integer", max = 2, default = 3 }\n', "does not fit"),
+            (field, more + 'type = "uuid", default = "x" }\n', "`default` is unknown here"),
+            (field, more + 'type = "integer", default = 3, required = true }\n',
+             "a required or nullable field or a list has no `default`."),
+            (field, more + 'type = "money" }\n', "money does not come in the query"),
+            (field, field + 'int = { number = 2, type = "uuid" }\n', "C identifier"),
+            (field, field + 'more = { number = 1, type = "uuid" }\n',
+             "more and id have the same number, 1."),
+            (field, "retired = [1]\n" + field, "id and a retired one have the same number, 1."),
+            (field, 'id = { type = "uuid" }\n', "id: needs `number`: a number from 1 to 999."),
+            ("name = { number = 1", "author = { number = 2, type = \"Author\" }\nname = { "
+             "number = 1", "the type `Author` is unknown here, or contains itself"),
+            ("name = {", 'text = { number = 2, type = "money_text", of = "name" }\nname = {',
+             "`of` must name a money field beside it."),
+            ('"string", max = 9', '"money_text"', "needs `of`: the name of a money field"),
+            ("[types.Author]", "[types.Writer]\na = { number = 1, type = \"Author\", "
+             "nullable = true }\n[types.Author]\nx = { number = 0, type = \"uuid\" }",
+             "x: `number` must be a number from 1 to 999."),
+            ("max = 9 }", 'max = 9, nullable = true }\n[types.Writer]\n'
+             'a = { number = 1, type = "Author", nullable = true }', "cannot be nullable."),
+            ("[types.Author]\n", '[types.Empty]\n[types.Writer]\n'
+             'a = { number = 1, type = "Empty", nullable = true }\n[types.Author]\n',
+             "cannot be nullable."))
+
+    def test_wrong_tables(self):
+        self.refused(
+            ('"poetry"]', '"novel"]', "each once"),
+            ('"poetry"]', '"wet ink"]', "needs 1 to 255 words"),
+            ('"query"', '"question"', "`kind` must be query or command."),
+            ("GET /api/books/{id}", "GET /books", "`route` must be like"),
+            ("/{id}", "/{name}", "{name} of the route is no single request field."),
+            ('reply = "Author"', 'reply = "Writer"', "`reply` must be a type"),
+            ('reply = "Author"', "", "without a `reply` the status must be no_content."),
+            ('reply = "Author"', 'reply = { page = "Author" }', "needs the integers `page`"),
+            ('reply = "Author"', 'reply = "Author"\nstatus = "not_found"', "no success"),
+            ('reply = "Author"', 'reply = "Author"\ncached = 1', "`cached` must be true or"),
+            ('reply = "Author"', 'reply = "Author"\ncost = 1', "`cost` is unknown"),
+            ('["id"]', '["no"]', "`parameters` names no, which is no request field"),
+            ("[show]", "[other]\nnumber = 2\nkind = \"query\"\nroute = \"GET /api/books/{x}\"\n"
+             "reply = \"Author\"\nrequest.x = { number = 1, type = \"uuid\" }\n[show]",
+             "books.show and books.other have the same route, GET /api/books/{}."),
+            ("[show]", "[other]\nnumber = 1\nkind = \"query\"\n[show]",
+             "books.show and books.other have the same number, 1."),
+            ("[enums]", "retired = [1]\n[enums]",
+             "books.show and a retired one have the same number, 1."),
+            ("[enums]", "lonely = 1\n[enums]", "lonely: is not a table."),
+            ("[enums]", "retired = 1\n[enums]", "`retired` must be a list of numbers."),
+            ("[show]", "[types.author]\n[show]", "the type author exists already, is not"),
+            ('"query"', '"query"\nlane = "slow"', "`lane` must be interactive, command, task"),
+            ("[enums]", "[enums", "is not TOML"))
 
 
 def accept():

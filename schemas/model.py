@@ -5,309 +5,225 @@ import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
-# type -> (C type of the member, cells in a row)
-SCALARS = {"boolean": ("bool", 1), "integer": ("int64_t", 1), "string": ("struct text", 1),
-           "uuid": ("struct uuid", 1), "enum": ("uint8_t", 1), "money": ("struct money", 2),
-           "money_text": ("struct text", 0), "timestamp": ("int64_t", 1), "date": ("int32_t", 1),
-           "json": ("struct text", 1), "bytes": ("struct text", 1)}
-REPLY_ONLY = {"money_text", "json"}
-RANGES = {"string": (0, 2**20), "bytes": (0, 2**20), "integer": (-2**63, 2**63 - 1)}
-BUILT_IN_ENUMS = {"Currency": ["BRL", "USD", "EUR"]}  # enum currency of text.h
-# What may stand in a table, and what it is where it does not.
-FIELD = {"doc": "", "number": 0, "type": "", "key": None, "values": "", "min": None, "max": None}
-REQUEST = FIELD | {"required": False, "default": None, "list": 0}
-REPLY = FIELD | {"nullable": False, "of": ""}
-FLAGS = {"authenticated": True, "testing": False, "cached": False, "heavy": False}
-OPERATION = {"doc": "", "number": 0, "kind": None, "route": None, "status": "ok", "reply": None,
-             "reply_version": 1, "lane": None, "budget_ms": None, "parameters": None,
-             "request": {}} | FLAGS
-OF_KIND = {"query": {"lane": "interactive", "budget_ms": 5000},
-           "command": {"lane": "command", "budget_ms": 10000}}
-LANES = ("interactive", "command", "task", "bulk")
+RULES = tomllib.loads(Path(__file__).with_name("rules.toml").read_text())
 NAME, TYPE_NAME = re.compile(r"[a-z][a-z0-9_]*"), re.compile(r"[A-Z][A-Za-z0-9]*")
-ROUTE = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/api(?:/[a-z0-9_{}-]+)+)")
-C_WORDS = set("""auto bool break case char const continue default do double else enum extern false
-    float for goto if inline int long register restrict return short signed sizeof static struct
-    switch true typedef union unsigned void volatile while""".split())
-NUMBER_MAX = 999
+BUILT_IN_ENUMS = {"Currency": ["BRL", "USD", "EUR"]}  # enum currency of text.h
+FIELD_KEYS = ("required", "list", "nullable", "min", "max", "default", "values", "of")
+INTEGERS, SUCCESS = range(-2**63, 2**63), range(200, 300)
 
 
-class Field(SimpleNamespace):  # what stands in its table, and name, place, nested, column
-    @property
-    def optional(self):
-        return self.nullable or not (self.required or self.default is not None)
-
-    @property
-    def columns(self):
-        return self.nested.columns if self.nested else SCALARS[self.type][1]
-
-
-class Message:
-    def __init__(self, name, title, where):  # name: of the C struct, title: of the OpenAPI schema
-        self.name, self.title, self.where, self.fields = name, title, where, []
-
-    @property
-    def columns(self):
-        return sum(field.columns for field in self.fields)
+def fits(value, rule):  # the rule of one key, of rules.toml
+    low, high = rule.get("range", (INTEGERS[0], INTEGERS[-1]))
+    return (type(value).__name__ in rule["type"].split(" or ")
+            and (rule["type"] != "int" or low <= value <= high)
+            and ("pattern" not in rule or bool(re.fullmatch(rule["pattern"], value, re.ASCII))))
 
 
 def snake(name):
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-class Reader:
-    def __init__(self, folder, limits_file):
-        limits = re.findall(r"^\s*(\w+) = (\d+),", Path(limits_file).read_text(), re.MULTILINE)
-        self.limits = {name: int(value) for name, value in limits}
-        self.folder, self.errors, self.retired = Path(folder), [], set()
-        self.raw_types, self.types, self.enums = {}, {}, dict(BUILT_IN_ENUMS)
-        self.operations = []
+class Schema:
+    """The namespaces the emitters walk through, and what is wrong with them in `errors`."""
+
+    def __init__(self, folder):
+        self.errors, self.retired, self.raw_types, self.enums = [], [], {}, dict(BUILT_IN_ENUMS)
+        self.types, self.messages, self.operations = {}, [], []  # types before those they are in
+        files = dict.fromkeys(("rules", "failures", "events"), {})
+        for path in sorted(folder.glob("*.toml")):
+            try:
+                files[path.stem] = tomllib.loads(path.read_text())
+            except tomllib.TOMLDecodeError as error:
+                self.need(f"schemas/{path.name}", False, f"is not TOML: {error}.")
+        files.pop("rules")
+        self.statuses = self.read_rows("schemas/failures.toml", files.pop("failures"), "status")
+        self.events = self.read_rows("schemas/events.toml", files.pop("events"), "event")
+        for name, status in self.statuses.items():
+            self.need(f"schemas/failures.toml: {name}", status.message or status.http in SUCCESS,
+                      "a failure needs a `message`.")
+        for feature, tables in files.items():
+            self.read_shared(f"schemas/{feature}.toml", tables)
+        for name in self.raw_types:
+            self.read_type(name)
+        for feature, tables in files.items():
+            for name in [name for name in tables if name not in RULES["file"]]:
+                self.read_operation(feature, name, tables[name])
+        for what in ("name", "number", "route"):
+            pairs = [(f"{o.feature}.{o.name}", getattr(o, what)) for o in self.operations]
+            self.check_unique("schemas", what, pairs, self.retired)
 
     def need(self, where, condition, sentence):
         if not condition:
             self.errors.append(f"{where}: {sentence}")
         return bool(condition)
 
-    def read(self):
-        features, special = {}, {"failures": {}, "events": {}}
-        for path in sorted(self.folder.glob("*.toml")):
-            try:
-                tables = tomllib.loads(path.read_text())
-                (special if path.stem in special else features)[path.stem] = tables
-            except tomllib.TOMLDecodeError as error:
-                self.need(f"schemas/{path.name}", False, f"is not TOML: {error}.")
-        self.check_statuses("schemas/failures.toml", special["failures"])
-        self.check_numbers("schemas/events.toml", special["events"], 65535, minimum=1)
-        for feature, tables in features.items():
-            self.read_shared(f"schemas/{feature}.toml", tables)
-        for name in self.raw_types:
-            self.read_type(name, [])
-        for feature, tables in features.items():
-            for name, table in tables.items():
-                if name not in ("types", "enums", "retired"):
-                    where = f"schemas/{feature}.toml: {name}"
-                    self.read_operation(where, feature, name, table, special["failures"])
-        self.check_operations()
-        return SimpleNamespace(statuses=special["failures"], events=special["events"],
-                               enums=self.enums, types=self.types, operations=self.operations,
-                               errors=self.errors, limits=self.limits)
+    def take(self, where, table, rules, names=False):
+        """All keys of the rules; one that is wrong is as if it were left out. names: what else
+        stands in the table is for the caller."""
+        if not self.need(where, isinstance(table, dict), "is not a table."):
+            table = {}
+        for key in sorted(table.keys() - rules.keys()) if not names else ():
+            self.need(where, False, f"`{key}` is unknown here; known are {', '.join(rules)}.")
+        taken = SimpleNamespace()
+        for key, rule in rules.items():
+            right = fits(table[key], rule) if key in table else "must" not in rule
+            fault = f"`{key}` must be" if key in table else f"needs `{key}`:"
+            self.need(where, right, f"{fault} {rule['is']}.")
+            setattr(taken, key, table[key] if right and key in table else rule.get("default"))
+        return taken
 
-    def check_statuses(self, file, tables):
-        self.check_numbers(file, tables, 255)
-        for name, table in tables.items():
-            where, http = f"{file}: {name}", table.get("http")
-            if self.need(where, type(http) is int and 200 <= http <= 599,
-                         "needs `http`, a status code."):
-                self.need(where, http < 300 or table.get("message"), "a failure needs a `message`.")
-        self.need(file, tables.get("ok", {}).get("number") == 0, "needs [ok] with number 0.")
-        self.need(file, "internal" in tables, "needs [internal].")
+    def check_unique(self, where, what, pairs, retired=()):
+        seen = dict.fromkeys(retired, "a retired one")
+        for name, key in pairs:
+            self.need(where, key is None or key not in seen,
+                      f"{name} and {seen.get(key)} have the same {what}, {key}.")
+            seen[key] = name
 
-    def check_numbers(self, where, tables, maximum, retired=(), minimum=0):
-        seen = {}
-        for name, table in tables.items():
-            number = table.get("number") if isinstance(table, dict) else None
-            if self.need(where, type(number) is int and minimum <= number <= maximum,
-                         f"{name} needs a number from {minimum} to {maximum}."):
-                self.need(where, number not in seen,
-                          f"{name} and {seen.get(number)} have the same number {number}.")
-                self.need(where, number not in retired,
-                          f"{name} has the number {number}, which is retired.")
-                seen.setdefault(number, name)
-
-    def check_keys(self, where, table, known):
-        for key in sorted(table.keys() - known.keys()):
-            self.need(where, False,
-                      f"`{key}` is unknown here; known are {', '.join(sorted(known))}.")
+    def read_rows(self, where, tables, rules):
+        rows = {name: self.take(f"{where}: {name}", table, RULES[rules])
+                for name, table in tables.items()}
+        self.check_unique(where, "number", [(name, row.number) for name, row in rows.items()])
+        return rows
 
     def read_shared(self, where, tables):
-        for name, values in tables.get("enums", {}).items():
-            for condition, fault in (
-                    (self.enums.get(name, values) == values, "exists already with other values."),
-                    (TYPE_NAME.fullmatch(name), "needs a name LikeThis."),
-                    (0 < len(values) == len(set(values)) <= 255,
-                     "needs 1 to 255 values, each once."),
-                    (all(re.fullmatch(r"[A-Za-z]\w*", value, re.ASCII) for value in values),
-                     "has a value that is not a word.")):
-                self.need(where, condition, f"the enum {name} {fault}")
-            self.enums[name] = values
-        for name, table in tables.get("types", {}).items():
-            self.need(where, name not in self.raw_types and TYPE_NAME.fullmatch(name),
-                      f"the type {name} exists already, or is not named LikeThis.")
-            self.raw_types[name] = (where, table)
-        self.retired |= set(tables.get("retired", []))
+        shared = self.take(where, tables, RULES["file"], names=True)
+        self.retired += shared.retired
+        for name, values in shared.enums.items():
+            words = [word for word in values if re.fullmatch(r"[A-Za-z]\w*", str(word), re.ASCII)] \
+                if isinstance(values, list) else []
+            self.need(where, TYPE_NAME.fullmatch(name) and self.enums.get(name, values) == values,
+                      f"the enum {name} exists with other values, or is not named LikeThis.")
+            self.need(where, words and len(set(words)) == len(values) <= 255,
+                      f"the enum {name} needs 1 to 255 words, each once.")
+            self.enums[name] = words
+        for name, table in shared.types.items():
+            if self.need(where, TYPE_NAME.fullmatch(name) and name not in self.raw_types
+                         and isinstance(table, dict),
+                         f"the type {name} exists already, is not named LikeThis, or is no table."):
+                self.raw_types[name] = (f"{where}: types.{name}", table)
 
-    def read_type(self, name, path):
+    def read_type(self, name, path=()):
         """The reply type; None where it is unknown or contains itself."""
-        if name not in self.raw_types or name in path:
-            return None
-        if name not in self.types:
+        if name not in self.types and name in self.raw_types and name not in path:
             where, table = self.raw_types[name]
-            message = Message(snake(name) + "_view", name, f"{where}: types.{name}")
-            self.read_fields(message, table, REPLY, path + [name])
+            message = self.read_message(where, snake(name) + "_view", table, "reply", (*path, name))
+            message.title = name
             self.place_columns(message)
             self.types[name] = message
-        return self.types[name]
+        return self.types.get(name)
 
-    def read_fields(self, message, table, known, path=()):
-        tables = {name: value for name, value in table.items() if name != "retired"}
-        self.check_numbers(message.where, tables, NUMBER_MAX, table.get("retired", []), minimum=1)
-        maximum = self.limits["FIELDS_MAX"]
-        self.need(message.where, len(tables) <= maximum,
-                  f"has {len(tables)} fields; FIELDS_MAX is {maximum}.")
-        fields = [self.read_field(f"{message.where}.{name}", name, value, known, path)
-                  for name, value in tables.items()]
-        message.fields = sorted(filter(None, fields),
-                                key=lambda field: type(field.number) is int and field.number)
+    def read_message(self, where, name, table, side, path=()):
+        """side: "request" or "reply", and with it what may stand in a field."""
+        fields = [self.read_field(f"{where}.{key}", key, table[key], side, path)
+                  for key in table if key not in RULES["retired"]]
+        fields = sorted(filter(None, fields), key=lambda field: field.number or 0)
+        self.check_unique(where, "number", [(field.name, field.number) for field in fields],
+                          self.take(where, table, RULES["retired"], names=True).retired)
+        message = SimpleNamespace(name=name, where=where, fields=fields, cells=0)
+        self.messages.append(message)
+        return message
 
-    def read_field(self, where, name, table, known, path):
-        if not (self.need(where, isinstance(table, dict),
-                          "is not a field: { number = .., type = .. }.")
-                and self.need(where, NAME.fullmatch(name) and name not in C_WORDS,
-                              "the name must be a lower-case C identifier; "
-                              "`key` may say another public name.")):
+    def read_field(self, where, name, table, side, path):
+        self.need(where, NAME.fullmatch(name) and name not in RULES["c_words"]["are"], "the name "
+                  "must be a lower-case C identifier; `key` may say another public name.")
+        type_name = str(table.get("type") if isinstance(table, dict) else table)
+        known = {key: scalar for key, scalar in RULES["scalar"].items()
+                 if side == "reply" or "reply_only" not in scalar}
+        scalar = known.get(type_name, {})
+        nested = self.read_type(type_name, path) if side == "reply" else None
+        if not self.need(where, scalar or nested, f"the type `{type_name}` is unknown here, or "
+                         f"contains itself; known are {', '.join(known)}."):
             return None
-        self.check_keys(where, table, known)
-        given = {key: value for key, value in table.items() if key in known}
-        field = Field(**REQUEST | REPLY | {"key": name} | given,
-                      name=name, place="body", nested=None, column=0)
-        if field.type not in SCALARS:
-            field.nested = self.read_type(field.type, list(path)) if known is REPLY else None
-            if not self.need(where, field.nested, f"the type `{field.type}` is unknown here, or "
-                             f"contains itself; known are {', '.join(SCALARS)}."):
-                return None
-            field.type = "message"
-        if not self.need(where, known is REPLY or field.type not in REPLY_ONLY,
-                         f"`{field.type}` is for replies only."):
-            return None
-        field.required = field.required or known is REPLY and not field.nullable
-        self.check_field(where, field)
+        taken = self.take(where, table, RULES["field"] | RULES[side] | scalar.get("keys", {}))
+        field = SimpleNamespace(**dict.fromkeys(FIELD_KEYS) | vars(taken), name=name, nested=nested,
+                                place="body", column=0)
+        if nested:
+            field.type, field.c_type, field.cells = "message", f"struct {nested.name}", nested.cells
+        else:
+            field.c_type, field.cells = scalar["c_type"], scalar["cells"]
+            field.json = scalar.get(f"{side}_json", scalar["json"])
+        field.key = field.key or name
+        field.required = field.required or side == "reply" and not field.nullable
+        field.optional = not field.required and field.default is None
+        self.check_values(where, field)
         return field
 
-    def check_field(self, where, field):
-        limits = (field.min, field.max)
-        if field.type in RANGES:
-            low, high = (bound if limit is None else limit
-                         for limit, bound in zip(limits, RANGES[field.type]))
-            self.need(where, field.type == "integer" or type(field.max) is int,
-                      f"a {field.type} needs a `max`.")
-            self.need(where, -2**63 <= low <= high < 2**63,
-                      "`min` and `max` must be in order, and 64-bit integers.")
-        else:
-            self.need(where, limits == (None, None), f"a {field.type} has no `min` and `max`.")
-        if field.type == "enum":
-            self.need(where, field.values in self.enums,
-                      f"`values` names no enum of [enums]: {field.values or 'missing'}.")
-        else:
-            self.need(where, not field.values, "`values` is for the type enum.")
-        self.need(where, type(field.list) is int and 0 <= field.list <= 65535,
-                  "`list` is the greatest length, 1 to 65535.")
+    def check_values(self, where, field):
+        bounds = range(INTEGERS[0] if field.min is None else field.min,
+                       (INTEGERS[-1] if field.max is None else field.max) + 1)
+        self.need(where, bounds, "`min` and `max` must be in order.")
+        self.need(where, field.values is None or field.values in self.enums,
+                  f"`values` names no enum of [enums]: {field.values}.")
         if field.default is not None:
-            self.check_default(where, field, field.default)
-
-    def check_default(self, where, field, default):
-        self.need(where, not (field.required or field.list),
-                  "a required field or a list has no `default`.")
-        fits = {"boolean": type(default) is bool, "string": type(default) is str,
-                "integer": type(default) is int and (field.min is None or default >= field.min)
-                and (field.max is None or default <= field.max),
-                "enum": default in self.enums.get(field.values, [])}
-        if self.need(where, field.type in fits, f"a {field.type} has no `default`."):
-            self.need(where, fits[field.type], f"the default {default!r} does not fit the field.")
+            self.need(where, not (field.required or field.nullable or field.list),
+                      "a required or nullable field or a list has no `default`.")
+            fitting = {"integer": bounds, "enum": self.enums.get(field.values, ())}
+            self.need(where, field.default in fitting.get(field.type, (field.default,)),
+                      f"the default {field.default!r} does not fit the field.")
 
     def place_columns(self, message):
-        column = 0
         for field in message.fields:
-            field.column, column = column, column + field.columns
+            field.column, message.cells = message.cells, message.cells + field.cells
         moneys = {field.name: field.column for field in message.fields if field.type == "money"}
         for field in message.fields:
             where = f"{message.where}.{field.name}"
             if field.type == "money_text":
                 self.need(where, field.of in moneys, "`of` must name a money field beside it.")
                 field.column = moneys.get(field.of, 0)
-            self.need(where, not (field.nested and field.nullable
-                                  and field.nested.fields[0].nullable),
+            self.need(where, not (field.nested and field.nullable)
+                      or field.nested.fields and not field.nested.fields[0].nullable,
                       "is null where its first column is NULL, so that field cannot be nullable.")
-        maximum = self.limits["COLUMNS_MAX"]
-        self.need(message.where, column <= maximum,
-                  f"has {column} columns; COLUMNS_MAX is {maximum}.")
 
-    def read_operation(self, where, feature, name, table, statuses):
-        if not self.need(where, NAME.fullmatch(name) and isinstance(table, dict),
-                         "is neither an operation nor types, enums or retired."):
-            return
-        self.check_keys(where, table, OPERATION)
-        if not self.need(where, table.get("kind") in OF_KIND, "`kind` must be query or command."):
-            return
-        given = {key: value for key, value in table.items() if key in OPERATION}
-        operation = SimpleNamespace(**OPERATION | OF_KIND[table["kind"]] | given, name=name,
-                                    feature=feature, form="none", method=None, path=None)
-        title = "".join(word.capitalize() for word in name.split("_")) + "Request"
-        operation.request = Message(name + "_request", title, f"{where}.request")
-        self.read_fields(operation.request, table.get("request", {}), REQUEST)
+    def read_operation(self, feature, name, table):
+        where = f"schemas/{feature}.toml: {name}"
+        self.need(where, NAME.fullmatch(name), "the name must be a lower-case C identifier.")
+        kind = RULES.get(str(table.get("kind")), {}) if isinstance(table, dict) else {}
+        operation = self.take(where, table, RULES["operation"] | kind)
+        operation.name, operation.feature = name, feature
+        operation.request = self.read_message(f"{where}.request", name + "_request",
+                                              operation.request, "request")
         self.read_reply(where, operation)
-        self.read_route(where, operation)
-        self.check_parameters(where, operation)
-        self.need(where, operation.reply or operation.status == "no_content" or not operation.path,
-                  "without a `reply` the status must be no_content.")
-        self.need(where, statuses.get(operation.status, {}).get("http", 999) < 300,
-                  f"`status` {operation.status} is no success of failures.toml.")
-        self.need(where, operation.lane in LANES, f"`lane` must be {', '.join(LANES)}.")
-        for flag in FLAGS:
-            self.need(where, type(getattr(operation, flag)) is bool, f"`{flag}` is true or false.")
+        self.place_fields(where, operation)
         self.operations.append(operation)
 
     def read_reply(self, where, operation):
-        reply = operation.reply
-        if reply is not None:
-            operation.form, name = (("one", reply) if isinstance(reply, str)
-                                    else next(iter(reply.items())))
-            operation.reply = self.read_type(name, [])
-            self.need(where, operation.form in ("one", "list", "page") and operation.reply,
-                      f"`reply` must be a type, {{ list = .. }} or {{ page = .. }}: {reply}.")
+        reply = operation.reply or {"none": None}
+        forms = {"one": reply} if isinstance(reply, str) else reply
+        operation.form, type_name = next(iter(forms.items()))
+        operation.reply = self.read_type(str(type_name))
+        self.need(where, operation.form == "none" or operation.reply
+                  and operation.form in ("one", "list", "page"),
+                  f"`reply` must be a type, {{ list = .. }} or {{ page = .. }}: {reply}.")
+        status = self.statuses.get(operation.status)
+        self.need(where, status and status.http in SUCCESS,
+                  f"`status` {operation.status} is no success of failures.toml.")
+        self.need(where, operation.reply or operation.status == "no_content" or not operation.route,
+                  "without a `reply` the status must be no_content.")
 
-    def read_route(self, where, operation):
-        if operation.route is not None:
-            match = ROUTE.fullmatch(operation.route)
-            if not self.need(where, match, '`route` must look like "GET /api/accounts/{id}".'):
-                return
-            operation.method, operation.path = match.groups()
+    def place_fields(self, where, operation):
+        """Where each field of the request comes from: path, query string or body."""
+        operation.method, operation.path = (operation.route or " ").split(" ")
+        operation.route = re.sub(r"\{\w+\}", "{}", operation.route or "") or None
         fields = {field.name: field for field in operation.request.fields}
-        in_path = re.findall(r"\{(\w+)\}", operation.path or "")
+        in_path = re.findall(r"\{(\w+)\}", operation.path)
         for name in in_path:
-            if self.need(where, name in fields and not fields[name].list,
-                         f"{{{name}}} of the route is no single request field."):
-                fields[name].place, fields[name].required = "path", True
-        for field in fields.values():
-            place = f"{where}.request.{field.name}"
-            if operation.path and operation.kind == "query" and field.name not in in_path:
+            self.need(where, name in fields and not fields[name].list,
+                      f"{{{name}}} of the route is no single request field.")
+        for name, field in fields.items():
+            if name in in_path:
+                field.place, field.required, field.optional = "path", True, False
+            elif operation.path and operation.kind == "query":
                 field.place = "query"
-            self.need(place, not (operation.path and field.type == "bytes"),
-                      "bytes do not come over HTTP.")
-            self.need(place, not (field.place == "query" and field.type == "money"),
-                      "money does not come in a query string.")
-        for name in ("page", "per_page") if operation.form == "page" else ():
-            self.need(where, name in fields and fields[name].type == "integer",
-                      f"a page needs the integer `{name}` in its request.")
-
-    def check_parameters(self, where, operation):
-        fields = {field.name: field for field in operation.request.fields}
-        for name in operation.parameters or []:
-            if name == "new_id":  # the runtime makes it
-                continue
-            if self.need(where, name in fields,
-                         f"`parameters` names {name}, which is no request field."):
-                self.need(where, not fields[name].list or fields[name].type == "uuid",
-                          f"`parameters` takes lists of uuid only, not {name}.")
-        self.need(where, operation.parameters is None or operation.form != "page",
-                  "a page needs its own bind and reply, not `parameters`.")
-
-    def check_operations(self):
-        self.check_numbers("schemas", {o.name: vars(o) for o in self.operations}, NUMBER_MAX,
-                           self.retired, minimum=1)
-        seen = {}
-        for operation in self.operations:
-            route = (operation.method, re.sub(r"\{\w+\}", "{}", operation.path or ""))
-            for key in {operation.name, route} - {(None, "")}:
-                self.need(f"schemas/{operation.feature}.toml: {operation.name}", key not in seen,
-                          f"collides with {seen.get(key)}.")
-                seen[key] = operation.name
+            self.need(f"{where}.request.{name}", not operation.path or field.type != "bytes"
+                      and (field.type != "money" or field.place == "body"),
+                      f"{field.type} does not come in the {field.place} of a request over HTTP.")
+        integers = [name for name, field in fields.items() if field.type == "integer"]
+        self.need(where, operation.form != "page" or operation.parameters is None
+                  and "page" in integers and "per_page" in integers,
+                  "a page needs the integers `page` and `per_page` in its request, and a bind and "
+                  "reply of its own, not `parameters`.")
+        bound = [name for name, field in fields.items() if not field.list or field.type == "uuid"]
+        for name in operation.parameters or ():
+            self.need(where, name == "new_id" or name in bound,  # the runtime makes a new_id
+                      f"`parameters` names {name}, which is no request field, or a list of other "
+                      "than uuid.")

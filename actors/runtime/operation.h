@@ -31,5 +31,12 @@ struct operation {
 extern const struct operation operations[];
 extern const uint32_t operation_count;
 
-// NULL where this build does not know the number.
-const struct operation *operation_find(uint16_t number);
+// NULL where this build does not know the number. A plain search; the handler of each message is
+// found in the table of served.h.
+static inline const struct operation *operation_find(uint16_t number) {
+    for (uint32_t i = 0; i < operation_count; i++) {
+        if (operations[i].number == number)
+            return &operations[i];
+    }
+    return NULL;
+}

@@ -1,13 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "status.h"
 
+#include "contract.h"
+
+#include <assert.h>
+
+struct status_row {
+    const char *name; // NULL: a number that nothing has
+    int http;
+    const char *message; // NULL of a success
+    bool resend;
+};
+
+static const struct status_row rows[] = {STATUS_ROWS}; // by number
+
+static_assert(STATUS_OK == 0, "zeroed memory is a success");
+
 bool status_known(uint16_t number) {
-    return number < status_count && status_rows[number].name != NULL;
+    return number < COUNT_OF(rows) && rows[number].name != NULL;
 }
 
 bool status_find(struct text name, enum status *ret_status) {
-    for (uint16_t number = 0; number < status_count; number++) {
-        if (status_known(number) && text_equal(name, text_of(status_rows[number].name))) {
+    for (uint16_t number = 0; number < COUNT_OF(rows); number++) {
+        if (status_known(number) && text_equal(name, text_of(rows[number].name))) {
             *ret_status = (enum status)number;
             return true;
         }
@@ -16,7 +31,7 @@ bool status_find(struct text name, enum status *ret_status) {
 }
 
 static const struct status_row *row_of(enum status status) {
-    return &status_rows[status_known((uint16_t)status) ? status : STATUS_INTERNAL];
+    return &rows[status_known((uint16_t)status) ? status : STATUS_INTERNAL];
 }
 
 const char *status_name(enum status status) {

@@ -4,15 +4,6 @@
 #include "statuses.h"
 #include "text.h"
 
-struct status_row {
-    const char *name; // NULL: a number that nothing has
-    int http;
-    const char *message; // NULL of a success
-    bool resend;
-};
-extern const struct status_row status_rows[]; // by number
-extern const uint16_t status_count;
-
 // Whether this build knows the number.
 bool status_known(uint16_t number);
 // "not_found"; status_find is its reverse. A number that is not known reads as internal.

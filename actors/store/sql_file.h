@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A .sql file of the tree, embedded at build by schemas/embed_sql.py. A table of them ends with a
+// A .sql file of the tree, embedded at build by schemas/generate.py. A table of them ends with a
 // row whose name is NULL.
 #pragma once
 

@@ -23,6 +23,7 @@ static const struct statement create_book_statements[] = {
      "SELECT CASE WHEN fingerprint = $3 THEN 'ok' ELSE 'key_reused' END, true, version, reply FROM replay\n",
      5},
 };
+static_assert(5 <= PARAMETERS_MAX, "create_book: too many parameters");
 
 static const struct statement delete_book_statements[] = {
     {"delete_book",
@@ -44,6 +45,7 @@ static const struct statement delete_book_statements[] = {
      "SELECT CASE WHEN fingerprint = $3 THEN 'ok' ELSE 'key_reused' END, true, version, reply FROM replay\n",
      6},
 };
+static_assert(6 <= PARAMETERS_MAX, "delete_book: too many parameters");
 static const uint16_t delete_book_fields[] = {0, HANDLER_NEW_ID};
 
 const struct handler handlers[] = {

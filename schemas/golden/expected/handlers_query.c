@@ -16,6 +16,7 @@ static const struct statement list_books_statements[] = {
      "ORDER BY printed DESC LIMIT $2\n",
      3},
 };
+static_assert(3 <= PARAMETERS_MAX, "list_books: too many parameters");
 
 static const struct statement show_book_statements[] = {
     {"show_book_own",
@@ -25,6 +26,7 @@ static const struct statement show_book_statements[] = {
      "SELECT FROM books WHERE tenant_id <> $1 AND id = $2\n",
      2},
 };
+static_assert(2 <= PARAMETERS_MAX, "show_book: too many parameters");
 static const uint16_t show_book_fields[] = {0};
 
 static const struct statement find_session_statements[] = {
@@ -32,6 +34,7 @@ static const struct statement find_session_statements[] = {
      "SELECT tenant_id, expires_at, abilities FROM tokens WHERE id = $1 AND hash = $2\n",
      2},
 };
+static_assert(2 <= PARAMETERS_MAX, "find_session: too many parameters");
 static const uint16_t find_session_fields[] = {0, 1};
 
 const struct handler handlers[] = {

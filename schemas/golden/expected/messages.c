@@ -1,6 +1,8 @@
 // Generated from schemas/ by generate.py. Edit the .toml or .sql, not this.
 #include "messages.h"
 
+#include "limits.h"
+
 const char *const currency_values[] = {"BRL", "USD", "EUR", NULL};
 const char *const genre_values[] = {"novel", "poetry", "history", NULL};
 
@@ -20,6 +22,8 @@ static const struct field author_view_fields[] = {
 
 const struct message author_view_message = {
     "author_view", author_view_fields, 3, sizeof(struct author_view), 3};
+static_assert(3 <= FIELDS_MAX && 3 <= COLUMNS_MAX,
+              "schemas/books.toml: types.Author: too many fields or columns");
 
 static const struct field book_view_fields[] = {
     {.name = "id", .number = 1, .type = FIELD_UUID, .place = PLACE_BODY, .required = true,
@@ -71,6 +75,8 @@ static const struct field book_view_fields[] = {
 
 const struct message book_view_message = {
     "book_view", book_view_fields, 11, sizeof(struct book_view), 13};
+static_assert(11 <= FIELDS_MAX && 13 <= COLUMNS_MAX,
+              "schemas/books.toml: types.Book: too many fields or columns");
 
 static const struct field session_view_fields[] = {
     {.name = "tenant_id", .number = 1, .type = FIELD_UUID, .place = PLACE_BODY, .required = true,
@@ -90,6 +96,8 @@ static const struct field session_view_fields[] = {
 
 const struct message session_view_message = {
     "session_view", session_view_fields, 3, sizeof(struct session_view), 3};
+static_assert(3 <= FIELDS_MAX && 3 <= COLUMNS_MAX,
+              "schemas/books.toml: types.Session: too many fields or columns");
 
 static const struct field list_books_request_fields[] = {
     {.name = "authors", .number = 1, .type = FIELD_UUID, .place = PLACE_QUERY, .list = true,
@@ -131,7 +139,9 @@ static const struct field list_books_request_fields[] = {
 };
 
 const struct message list_books_request_message = {
-    "list_books_request", list_books_request_fields, 8, sizeof(struct list_books_request), 8};
+    "list_books_request", list_books_request_fields, 8, sizeof(struct list_books_request), 0};
+static_assert(8 <= FIELDS_MAX && 0 <= COLUMNS_MAX,
+              "schemas/books.toml: list_books.request: too many fields or columns");
 
 static const struct field show_book_request_fields[] = {
     {.name = "id", .number = 1, .type = FIELD_UUID, .place = PLACE_PATH, .required = true,
@@ -141,7 +151,9 @@ static const struct field show_book_request_fields[] = {
 };
 
 const struct message show_book_request_message = {
-    "show_book_request", show_book_request_fields, 1, sizeof(struct show_book_request), 1};
+    "show_book_request", show_book_request_fields, 1, sizeof(struct show_book_request), 0};
+static_assert(1 <= FIELDS_MAX && 0 <= COLUMNS_MAX,
+              "schemas/books.toml: show_book.request: too many fields or columns");
 
 static const struct field create_book_request_fields[] = {
     {.name = "author_id", .number = 1, .type = FIELD_UUID, .place = PLACE_BODY,
@@ -191,7 +203,9 @@ static const struct field create_book_request_fields[] = {
 };
 
 const struct message create_book_request_message = {
-    "create_book_request", create_book_request_fields, 10, sizeof(struct create_book_request), 11};
+    "create_book_request", create_book_request_fields, 10, sizeof(struct create_book_request), 0};
+static_assert(10 <= FIELDS_MAX && 0 <= COLUMNS_MAX,
+              "schemas/books.toml: create_book.request: too many fields or columns");
 
 static const struct field delete_book_request_fields[] = {
     {.name = "id", .number = 1, .type = FIELD_UUID, .place = PLACE_PATH, .required = true,
@@ -201,7 +215,9 @@ static const struct field delete_book_request_fields[] = {
 };
 
 const struct message delete_book_request_message = {
-    "delete_book_request", delete_book_request_fields, 1, sizeof(struct delete_book_request), 1};
+    "delete_book_request", delete_book_request_fields, 1, sizeof(struct delete_book_request), 0};
+static_assert(1 <= FIELDS_MAX && 0 <= COLUMNS_MAX,
+              "schemas/books.toml: delete_book.request: too many fields or columns");
 
 static const struct field find_session_request_fields[] = {
     {.name = "token_id", .number = 1, .type = FIELD_UUID, .place = PLACE_BODY, .required = true,
@@ -215,4 +231,6 @@ static const struct field find_session_request_fields[] = {
 };
 
 const struct message find_session_request_message = {
-    "find_session_request", find_session_request_fields, 2, sizeof(struct find_session_request), 2};
+    "find_session_request", find_session_request_fields, 2, sizeof(struct find_session_request), 0};
+static_assert(2 <= FIELDS_MAX && 0 <= COLUMNS_MAX,
+              "schemas/books.toml: find_session.request: too many fields or columns");

@@ -1,7 +1,6 @@
 // Generated from schemas/ by generate.py. Edit the .toml or .sql, not this.
 #include "operations.h"
 
-#include "contract.h"
 #include "messages.h"
 
 const struct operation operations[] = {
@@ -26,18 +25,3 @@ const struct operation operations[] = {
      .request = &find_session_request_message, .reply = &session_view_message},
 };
 const uint32_t operation_count = 5;
-
-// By number: one more than the place in operations; 0: unknown.
-static const uint16_t places[] = {
-    [1] = 1,
-    [2] = 2,
-    [3] = 3,
-    [5] = 4,
-    [6] = 5,
-};
-
-const struct operation *operation_find(uint16_t number) {
-    if (number >= COUNT_OF(places) || places[number] == 0)
-        return NULL;
-    return &operations[places[number] - 1];
-}
