@@ -63,10 +63,10 @@ enum {
 // --- input -------------------------------------------------------------------------------------
 enum {
     JSON_DEPTH_MAX = 8, // 422
-    FIELDS_MAX = 64, // of one message; the generator refuses more
+    FIELDS_MAX = 64, // of one message; the compiler refuses more
     FIELD_ERRORS_MAX = 32, // reported at once; the rest is counted
-    PARAMETERS_MAX = 32, // of one SQL statement; the generator refuses more
-    COLUMNS_MAX = 32, // of one reply row; the generator refuses more
+    PARAMETERS_MAX = 32, // of one SQL statement; the compiler refuses more
+    COLUMNS_MAX = 32, // of one reply row; the compiler refuses more
     ROWS_MAX = 500, // of one reply
     REPLY_BYTES_MAX = 1280 << 10, // 500 and a line in the log; reply_size_test: none is so long
     PER_PAGE_MAX = 100,
