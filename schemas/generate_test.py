@@ -210,7 +210,7 @@ class Refusals(unittest.TestCase):
             ('"query"', '"question"', "`kind` must be query or command."),
             ("GET /api/books/{id}", "GET /books", "`route` must be like"),
             ("/{id}", "/{name}", "{name} of the route is no single request field."),
-            ('reply = "Author"', 'reply = "Writer"', "`reply` must be a type"),
+            ('reply = "Author"', 'reply = "Writer"', "`reply` names no type"),
             ('reply = "Author"', "", "without a `reply` the status must be no_content."),
             ('reply = "Author"', 'reply = { page = "Author" }', "needs the integers `page`"),
             ('reply = "Author"', 'reply = "Author"\nstatus = "not_found"', "no success"),

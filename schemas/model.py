@@ -193,7 +193,7 @@ class Schema:
         operation.reply = self.read_type(str(type_name))
         self.need(where, operation.form == "none" or operation.reply
                   and operation.form in ("one", "list", "page"),
-                  f"`reply` must be a type, {{ list = .. }} or {{ page = .. }}: {reply}.")
+                  f"`reply` names no type of [types], {{ list = .. }} or {{ page = .. }}: {reply}.")
         status = self.statuses.get(operation.status)
         self.need(where, status and status.http in SUCCESS,
                   f"`status` {operation.status} is no success of failures.toml.")
