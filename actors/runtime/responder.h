@@ -5,8 +5,8 @@
 //
 // Credit is absolute: a broker may have sent `received - in hand + window` requests in all. It
 // stands in every reply and heartbeat. After a pause nothing is granted until what is read is
-// known to be new. A reply leaves through the broker that delivered, or, when
-// that one is gone, through any open one; without any it is dropped (the edge sends again).
+// known to be new. A reply leaves through the broker that delivered, or, when that one is gone,
+// through any open one; without any it is dropped (the edge sends again).
 #pragma once
 #include "link.h"
 
