@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 import urllib.parse
+import urllib.request
 
 import pytest
 
@@ -186,6 +187,17 @@ class System:
             return all(process["state"] == "ready" for process in self.state()["processes"])
         except (OSError, ValueError, KeyError):
             return False
+
+    def metric(self, metric, name):
+        """Of a process; one without further labels."""
+        with urllib.request.urlopen(self.state()["metrics"], timeout=20) as answer:
+            page = answer.read().decode()
+        found = re.search(rf'^{metric}{{process="{name}"}} (\S+)$', page, re.MULTILINE)
+        return float(found.group(1)) if found else None
+
+    def is_settled(self):
+        """Pages in Redis count, which they do not in a query actor's first seconds with it."""
+        return all(self.metric("valorize_cache_settled", name) == 1 for name in self.names("query"))
 
     def cpu_seconds(self, name):
         """Of all threads of a process, from the kernel's accounting."""

@@ -177,6 +177,7 @@ def test_after_a_warm_up_reads_are_hits(system, user):
     tenants = int(system.sql("SELECT count(*) FROM users")[0][0])
     assert code == 0, trouble
     assert re.search(rf"^{3 * tenants} pages of {tenants} tenants in [0-9.]+ s\.$", said), said
+    until(system.is_settled, 10 * SLACK, "pages in Redis count")
     assert [database_ms(user.get(path)) for path in FIRST_PAGES] == [0, 0, 0]
 
 
@@ -185,6 +186,7 @@ def test_only_the_most_recently_active_are_warmed_up(system):
     system.redis("flushall")
     code, said, _ = run(system, "warm-up", "--tenants", "1")
     assert code == 0 and said.startswith("3 pages of 1 tenants")
+    until(system.is_settled, 10 * SLACK, "pages in Redis count")
     assert database_ms(newer.get("/api/categories")) == 0
     assert database_ms(older.get("/api/categories")) > 0
 

@@ -159,6 +159,7 @@ static void cache_invalidated(void *context, uint32_t tag, bool confirmed) {
     uint32_t count = chain_changed_tenants(writer, (uint16_t)tag, tenants);
     for (uint32_t i = 0; i < count && !confirmed; i++) {
         writer->unconfirmed_count++;
+        cache_owe(writer->cache, tenants[i]);
         session_publish(writer->session, EVENT_CACHE_BYPASS, tenants[i], TEXT(""), true);
     }
     chain_answer(writer, (uint16_t)tag);

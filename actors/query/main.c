@@ -37,6 +37,10 @@ static void query_event(void *context, const struct envelope *envelope, struct t
     reader_event(context, envelope);
 }
 
+static void query_connected(void *context) {
+    reader_connected(context);
+}
+
 static bool query_ready(void *context) {
     return reader_ready(context);
 }
@@ -77,6 +81,7 @@ static int query_run(struct loop *loop, struct reader *reader, const struct quer
                                                     .on_delivery = query_deliver,
                                                     .on_cancel = query_cancel,
                                                     .on_event = query_event,
+                                                    .on_connected = query_connected,
                                                     .ready = query_ready,
                                                     .metrics = query_metrics,
                                                 });

@@ -362,7 +362,7 @@ static void cache_answers(void *context, uint32_t tag, const struct cache_answer
     if (answer->available)
         read_take_total(read, answer->pages[1]);
     read_plan(read);
-    struct read *leader = read->fills ? reader_find_equal(reader, read) : NULL;
+    struct read *leader = answer->settled ? reader_find_equal(reader, read) : NULL;
     if (leader != NULL)
         read_join(reader, read, leader);
     else
@@ -435,8 +435,17 @@ void reader_cancel(struct reader *reader, uint64_t session, uint64_t correlation
 }
 
 void reader_event(struct reader *reader, const struct envelope *envelope) {
-    if (envelope->operation == EVENT_CACHE_BYPASS && reader->cache != NULL)
+    if (envelope->operation != EVENT_CACHE_BYPASS || reader->cache == NULL)
+        return;
+    if (envelope->kind == KIND_GAP)
+        cache_bypass_all(reader->cache);
+    else
         cache_bypass(reader->cache, envelope->tenant);
+}
+
+void reader_connected(struct reader *reader) {
+    if (reader->cache != NULL)
+        cache_unsettle(reader->cache);
 }
 
 // --- deadlines -----------------------------------------------------------------------------------

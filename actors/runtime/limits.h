@@ -106,6 +106,9 @@ enum {
     CACHE_BYPASSED_MAX = 256, // tenants whose invalidation was not confirmed; then all tenants
     CACHE_BYPASS_MS = 65000, // a tenant whose invalidation was not confirmed: a page's life and
                              // the longest read that may fill one
+    CACHE_OWED_MAX = 4096, // tenants that one command actor owes Redis an invalidation; then the
+                           // oldest is dropped
+    CACHE_SETTLE_MS = 3000, // after Redis is back or events were missed: no page counts before
     HOUSEKEEPING_MS = 60000,
 };
 

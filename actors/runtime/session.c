@@ -3,7 +3,6 @@
 
 #include "bus_socket.h"
 #include "digest.h"
-#include "operations.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -198,10 +197,6 @@ static void port_welcomed(void *context, uint32_t broker) {
 
 static void port_event(void *context, const struct envelope *envelope, struct text body) {
     struct session *session = context;
-    if (envelope->kind == KIND_GAP && envelope->operation != EVENT_NONE) {
-        port_welcomed(context, 0); // what these events told is not known any more
-        return;
-    }
     if (session->options.on_event != NULL)
         session->options.on_event(session->options.context, envelope, body);
 }

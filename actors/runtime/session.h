@@ -25,11 +25,9 @@ struct session_options {
     // the same.
     void (*on_cancel)(void *context, uint64_t session, uint64_t correlation);
     void (*on_answer)(void *context, void *request, const struct answer *answer); // edges
-    // Events, and GAPs of subscribed channels.
+    // Events, and GAPs: the broker dropped some of this operation or channel.
     void (*on_event)(void *context, const struct envelope *envelope, struct text body);
-    // A broker (again) welcomed us, or dropped events that are for everybody of our role: what
-    // such events told before is not known any more.
-    void (*on_connected)(void *context);
+    void (*on_connected)(void *context); // a broker (again) welcomed us: events may be missed
     void (*on_drained)(void *context); // after session_drain: nothing is left in hand
 };
 

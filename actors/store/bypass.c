@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bypass.h"
 
+void bypass_add_all(struct bypass *bypass, uint64_t now_us) {
+    bypass->until_us = bypass->all_until_us = now_us + CACHE_BYPASS_MS * UINT64_C(1000);
+}
+
 void bypass_add(struct bypass *bypass, struct uuid tenant, uint64_t now_us) {
     uint64_t until_us = now_us + CACHE_BYPASS_MS * UINT64_C(1000);
     uint32_t kept = 0;
@@ -11,7 +15,7 @@ void bypass_add(struct bypass *bypass, struct uuid tenant, uint64_t now_us) {
     bypass->count = kept;
     bypass->until_us = until_us;
     if (kept == CACHE_BYPASSED_MAX) {
-        bypass->all_until_us = until_us;
+        bypass_add_all(bypass, now_us);
         return;
     }
     bypass->tenants[kept].tenant = tenant;

@@ -18,4 +18,6 @@ struct bypass {
 // For CACHE_BYPASS_MS from now on; every tenant when the table is full.
 void bypass_add(struct bypass *bypass, struct uuid tenant, uint64_t now_us);
 
+void bypass_add_all(struct bypass *bypass, uint64_t now_us);
+
 bool bypass_has(const struct bypass *bypass, struct uuid tenant, uint64_t now_us);

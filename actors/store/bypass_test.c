@@ -44,6 +44,16 @@ static void test_a_full_table_bypasses_every_tenant(void) {
     EXPECT(!bypass_has(&bypass, tenant_of(9999), 3000 + life_us));
 }
 
+static void test_every_tenant_at_once(void) {
+    static struct bypass bypass;
+    bypass_add_all(&bypass, 1000);
+    bypass_add(&bypass, tenant_of(1), 3000);
+    EXPECT(bypass_has(&bypass, tenant_of(2), 1000));
+    EXPECT(bypass_has(&bypass, tenant_of(2), 1000 + life_us - 1));
+    EXPECT(!bypass_has(&bypass, tenant_of(2), 1000 + life_us));
+    EXPECT(bypass_has(&bypass, tenant_of(1), 1000 + life_us));
+}
+
 int main(void) {
     static const struct test tests[] = {
         {"a tenant is bypassed for its time, the others are not",
@@ -52,6 +62,7 @@ int main(void) {
          test_again_is_longer_and_takes_no_further_place},
         {"a full table bypasses every tenant until it has room again",
          test_a_full_table_bypasses_every_tenant},
+        {"every tenant is bypassed when that is asked for", test_every_tenant_at_once},
     };
     return expect_run(tests, COUNT_OF(tests));
 }

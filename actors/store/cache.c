@@ -7,17 +7,30 @@
 #include "bypass.h"
 #include "bytes.h"
 #include "format.h"
+#include "owed.h"
 #include "redis.h"
 
 #include <stdio.h>
 
 enum {
+    PING_NUMBER = 0, // of no request and no fill
     TOKEN_BYTES = 8,
     KEY_BYTES_MAX = 2 + REDIS_RUN_BYTES + 2 * (1 + UUID_TEXT_BYTES),
     VALUE_BYTES_MAX = TOKEN_BYTES + REPLY_BYTES_MAX,
 };
 
-enum request_kind { REQUEST_READ, REQUEST_TOKEN, REQUEST_INVALIDATION };
+// What may wait for answers at once has its place; the rest is of tests.
+static_assert(READS_IN_HAND_MAX <= CACHE_TICKETS_MAX, "a query actor");
+static_assert(COMMANDS_IN_HAND_MAX + CACHE_OWED_MAX / BATCH_MEMBERS_MAX <= CACHE_TICKETS_MAX,
+              "a command actor");
+
+// Redis answers a reader. A command actor that works has then, at the latest, told it what it owes:
+// its attempt under way ends in vain, it rests, it connects.
+static_assert(CACHE_BACKOFF_MS_MIN <= CACHE_BREAKER_MS, "no rest is longer");
+static_assert(CACHE_CONNECT_MS + CACHE_BREAKER_MS + CACHE_CONNECT_MS <= CACHE_SETTLE_MS,
+              "then all that is owed has been told");
+
+enum request_kind { REQUEST_READ, REQUEST_TOKEN, REQUEST_INVALIDATION, REQUEST_OWED };
 
 struct request {
     uint64_t number; // 0: nobody owes it an answer
@@ -26,6 +39,7 @@ struct request {
     uint32_t tag;
     uint8_t kind; // enum request_kind: a read becomes a TOKEN where the tenant has none
     uint8_t page_count; // of a read
+    bool settled; // of a read: the cache was when it was sent
     bool confirmed; // of an invalidation
     char token[TOKEN_BYTES]; // of a TOKEN: ours, unless another process was first
 };
@@ -46,6 +60,10 @@ struct cache {
     uint32_t ended_first, ended_count;
     uint64_t fill_bytes; // that Redis has not answered
     struct bypass bypass;
+    uint64_t settled_us; // before that, pages do not count
+    uint32_t pings; // unanswered; nor while there are any
+    struct owed owed;
+    uint32_t owed_under_way; // requests
     char page_ms[16], token_ms[16];
     char value[VALUE_BYTES_MAX];
     struct {
@@ -96,12 +114,24 @@ static void request_end(struct cache *cache, struct request *request, bool confi
     cache->ended[last] = request_place(cache, request);
 }
 
+static void request_free(struct cache *cache, struct request *request) {
+    request->number = 0;
+    cache->free_places[cache->free_count++] = request_place(cache, request);
+}
+
+// Under which owed_take and owed_end know it.
+static uint32_t request_message(const struct cache *cache, const struct request *request) {
+    return request_place(cache, request) + 1U;
+}
+
 static void request_tell(struct cache *cache, struct request *request,
                          const struct cache_answer *answer) {
     const struct request told = *request;
-    request->number = 0;
-    cache->free_places[cache->free_count++] = request_place(cache, request);
-    if (told.kind == REQUEST_INVALIDATION) {
+    request_free(cache, request);
+    if (told.kind == REQUEST_OWED) {
+        owed_end(&cache->owed, request_message(cache, request), told.confirmed);
+        cache->owed_under_way--;
+    } else if (told.kind == REQUEST_INVALIDATION) {
         cache->counters.unconfirmed += !told.confirmed;
         cache->options.on_invalidated(cache->options.context, told.tag, told.confirmed);
     } else {
@@ -139,19 +169,6 @@ static void cache_expire(struct timer *timer, uint64_t now_us) {
         cache_miss(cache, "it answers too late");
 }
 
-static bool cache_run(struct drain *drain, uint64_t now_us) {
-    (void)now_us;
-    struct cache *cache = CONTAINER_OF(drain, struct cache, drain);
-    uint32_t count = cache->ended_count;
-    for (uint32_t i = 0; i < count; i++) {
-        uint16_t place = cache->ended[cache->ended_first];
-        cache->ended_first = (cache->ended_first + 1) % CACHE_TICKETS_MAX;
-        cache->ended_count--;
-        request_tell(cache, &cache->requests[place], &(struct cache_answer){.available = false});
-    }
-    return count > 0;
-}
-
 // --- keys ----------------------------------------------------------------------------------------
 
 // "v:" or "p:", Redis's run, the tenant, the page.
@@ -178,6 +195,34 @@ static bool cache_is_closed(const struct cache *cache, struct uuid tenant) {
     return !cache_is_up(cache) || bypass_has(&cache->bypass, tenant, loop_now_us(cache->loop));
 }
 
+// --- when pages count ----------------------------------------------------------------------------
+
+bool cache_is_settled(const struct cache *cache) {
+    return cache_is_up(cache) && cache->pings == 0 && loop_now_us(cache->loop) >= cache->settled_us;
+}
+
+// It may hang since before the events were missed, so the time counts from its answer. A new
+// connection comes here by itself.
+void cache_unsettle(struct cache *cache) {
+    struct redis_command command = {.count = 0};
+    redis_argument(&command, TEXT("PING"));
+    if (!cache_is_up(cache))
+        return;
+    if (redis_send(cache->redis, &command, PING_NUMBER))
+        cache->pings++;
+    else
+        redis_break(cache->redis, "it owes too many answers");
+}
+
+static void ping_answered(struct cache *cache, const struct redis_answer *answer) {
+    cache->pings--;
+    cache->settled_us = loop_now_us(cache->loop) + CACHE_SETTLE_MS * UINT64_C(1000);
+    if (answer->kind == REDIS_ANSWER_ERROR) {
+        cache->counters.errors++;
+        redis_break(cache->redis, "it does not answer PING");
+    }
+}
+
 // --- reads ---------------------------------------------------------------------------------------
 
 void cache_read(struct cache *cache, struct uuid tenant, const struct cache_id *ids, uint32_t count,
@@ -186,6 +231,7 @@ void cache_read(struct cache *cache, struct uuid tenant, const struct cache_id *
     struct request *request = request_take(cache, REQUEST_READ, tag);
     request->tenant = tenant;
     request->page_count = (uint8_t)count;
+    request->settled = cache_is_settled(cache);
     if (cache_is_closed(cache, tenant)) {
         request_end(cache, request, false);
         return;
@@ -207,9 +253,14 @@ static bool is_token(struct text bytes) {
 // pages: what Redis keeps under their keys, or NULL.
 static void read_answer(struct cache *cache, struct request *request, const char *token,
                         const struct text *pages) {
-    struct cache_answer answer = {.available = true, .token = bytes_get_u64(token)};
+    struct cache_answer answer = {
+        .available = true,
+        .settled =
+            request->settled && cache_is_settled(cache) && !cache_is_closed(cache, request->tenant),
+        .token = bytes_get_u64(token),
+    };
     for (uint32_t i = 0; i < request->page_count; i++) {
-        struct text page = pages == NULL ? (struct text){NULL, 0} : pages[i];
+        struct text page = pages == NULL || !answer.settled ? (struct text){NULL, 0} : pages[i];
         bool counts = page.bytes != NULL && page.length >= TOKEN_BYTES &&
                       memcmp(page.bytes, token, TOKEN_BYTES) == 0;
         if (counts)
@@ -292,21 +343,26 @@ void cache_fill(struct cache *cache, struct uuid tenant, const struct cache_id *
     cache->counters.fills++;
 }
 
+static bool cache_forget(struct cache *cache, const struct uuid *tenants, uint32_t count,
+                         uint64_t number) {
+    ASSERT(count <= BATCH_MEMBERS_MAX);
+    char keys[BATCH_MEMBERS_MAX][KEY_BYTES_MAX];
+    struct redis_command command = {.count = 0};
+    redis_argument(&command, TEXT("DEL"));
+    for (uint32_t i = 0; i < count; i++)
+        redis_argument(&command, cache_key(cache, tenants[i], NULL, keys[i]));
+    return redis_send(cache->redis, &command, number);
+}
+
 void cache_invalidate(struct cache *cache, const struct uuid *tenants, uint32_t count,
                       uint32_t tag) {
-    ASSERT(count <= BATCH_MEMBERS_MAX);
     struct request *request = request_take(cache, REQUEST_INVALIDATION, tag);
     cache->counters.invalidations++;
     if (count == 0 || cache->redis == NULL) {
         request_end(cache, request, true);
         return;
     }
-    char keys[BATCH_MEMBERS_MAX][KEY_BYTES_MAX];
-    struct redis_command command = {.count = 0};
-    redis_argument(&command, TEXT("DEL"));
-    for (uint32_t i = 0; i < count; i++)
-        redis_argument(&command, cache_key(cache, tenants[i], NULL, keys[i]));
-    if (!redis_send(cache->redis, &command, request->number))
+    if (!cache_forget(cache, tenants, count, request->number))
         request_end(cache, request, redis_is_gone(cache->redis));
 }
 
@@ -320,14 +376,45 @@ static void invalidation_answered(struct cache *cache, struct request *request,
     request_end(cache, request, true);
 }
 
+void cache_owe(struct cache *cache, struct uuid tenant) {
+    owed_add(&cache->owed, tenant, loop_now_us(cache->loop));
+}
+
+// True when something was sent: all that waited. The next time is when that has its outcome.
+static bool cache_send_owed(struct cache *cache) {
+    if (cache->owed_under_way > 0)
+        return false;
+    while (cache->owed.count > 0 && cache_is_up(cache)) {
+        struct request *request = request_take(cache, REQUEST_OWED, 0);
+        uint32_t message = request_message(cache, request);
+        struct uuid tenants[BATCH_MEMBERS_MAX];
+        uint32_t count = owed_take(&cache->owed, message, loop_now_us(cache->loop), tenants);
+        if (count == 0 || !cache_forget(cache, tenants, count, request->number)) {
+            owed_end(&cache->owed, message, false);
+            request_free(cache, request);
+            break;
+        }
+        cache->owed_under_way++;
+    }
+    return cache->owed_under_way > 0;
+}
+
 void cache_bypass(struct cache *cache, struct uuid tenant) {
     bypass_add(&cache->bypass, tenant, loop_now_us(cache->loop));
+}
+
+void cache_bypass_all(struct cache *cache) {
+    bypass_add_all(&cache->bypass, loop_now_us(cache->loop));
 }
 
 // --- answers -------------------------------------------------------------------------------------
 
 static void redis_answers(void *context, uint64_t number, const struct redis_answer *answer) {
     struct cache *cache = context;
+    if (number == PING_NUMBER) {
+        ping_answered(cache, answer);
+        return;
+    }
     if (number <= VALUE_BYTES_MAX) {
         cache->fill_bytes -= number;
         cache->counters.errors += answer->kind == REDIS_ANSWER_ERROR;
@@ -336,9 +423,9 @@ static void redis_answers(void *context, uint64_t number, const struct redis_ans
     struct request *request = request_find(cache, number);
     if (request == NULL)
         return;
+    bool reads = request->kind == REQUEST_READ || request->kind == REQUEST_TOKEN;
     if (answer->kind == REDIS_ANSWER_LOST)
-        request_end(cache, request,
-                    request->kind == REQUEST_INVALIDATION && redis_is_gone(cache->redis));
+        request_end(cache, request, !reads && redis_is_gone(cache->redis));
     else if (request->kind == REQUEST_READ)
         read_answered(cache, request, answer);
     else if (request->kind == REQUEST_TOKEN)
@@ -347,9 +434,29 @@ static void redis_answers(void *context, uint64_t number, const struct redis_ans
         invalidation_answered(cache, request, answer);
 }
 
+static void redis_comes_up(void *context) {
+    struct cache *cache = context;
+    (void)cache_send_owed(cache);
+    cache_unsettle(cache);
+}
+
 static void redis_trouble(void *context, const char *sentence) {
     const struct cache *cache = context;
     cache->options.on_trouble(cache->options.context, sentence);
+}
+
+static bool cache_run(struct drain *drain, uint64_t now_us) {
+    (void)now_us;
+    struct cache *cache = CONTAINER_OF(drain, struct cache, drain);
+    uint32_t count = cache->ended_count;
+    for (uint32_t i = 0; i < count; i++) {
+        uint16_t place = cache->ended[cache->ended_first];
+        cache->ended_first = (cache->ended_first + 1) % CACHE_TICKETS_MAX;
+        cache->ended_count--;
+        request_tell(cache, &cache->requests[place], &(struct cache_answer){.available = false});
+    }
+    bool sent = cache_send_owed(cache);
+    return sent || count > 0;
 }
 
 // --- life ----------------------------------------------------------------------------------------
@@ -372,6 +479,7 @@ struct cache *cache_new(struct loop *loop, const struct cache_options *options, 
         .name = options->name,
         .seed = options->seed,
         .context = cache,
+        .on_up = redis_comes_up,
         .on_answer = redis_answers,
         .on_trouble = redis_trouble,
     };
@@ -416,6 +524,9 @@ void cache_metrics(const struct cache *cache, struct metrics *metrics) {
          NULL, cache->counters.invalidations},
         {"valorize_cache_unconfirmed_total", "Invalidations that Redis did not confirm in time.",
          NULL, cache->counters.unconfirmed},
+        {"valorize_cache_owed_dropped_total",
+         "Invalidations not to be repeated, since too many were not confirmed.", NULL,
+         cache->owed.dropped},
         {"valorize_cache_late_total", "Requests that Redis did not answer in time.", NULL,
          cache->counters.late},
         {"valorize_cache_errors_total", "Errors and nonsense that Redis answered.", NULL,
@@ -425,5 +536,9 @@ void cache_metrics(const struct cache *cache, struct metrics *metrics) {
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         metrics_counter(metrics, rows[i].name, rows[i].help, rows[i].labels, rows[i].value);
+    metrics_gauge(metrics, "valorize_cache_owed", "Tenants whose invalidation is to be repeated.",
+                  NULL, cache->owed.count);
     metrics_gauge(metrics, "valorize_cache_up", "Whether Redis is used.", NULL, cache_is_up(cache));
+    metrics_gauge(metrics, "valorize_cache_settled", "Whether the pages in Redis count.", NULL,
+                  cache_is_settled(cache));
 }

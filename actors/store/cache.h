@@ -11,8 +11,19 @@
 // the commit. A lost connection answers false although Redis may have obeyed, and so does an
 // unreachable Redis: it may still serve the readers. The one exception is a unix socket that
 // refuses a fresh connection: nobody listens, so the process that held the pages is gone, and since
-// keys carry Redis's run_id its successor knows none of them. What remains is a reader of another
-// Redis (another cell's, a replaced master): it may serve a page until its CACHE_PAGE_MS are over.
+// keys carry Redis's run_id its successor knows none of them.
+//
+// After confirmed == false two things keep old pages away. Readers that are told to bypass the
+// tenant do so until the last such page is over. Readers that were not told, since they were
+// started later or events were lost on their way to them, believe no page until CACHE_SETTLE_MS
+// after Redis has answered them: by then every writer that works has reached Redis, too, and the
+// first thing it says on a new connection is what it owes. Until then they read tokens and fill:
+// that is safe at any time, since a page counts no longer than its token, which is older than its
+// SQL. No clock but the process's own is compared.
+//
+// What remains is a page that is served until its CACHE_PAGE_MS are over, by a reader of another
+// Redis (another cell's, a replaced master), or by one that was not told while the writer that owes
+// ended, too, or is cut off from a Redis that the reader reaches.
 //
 // Redis answers late, never, nonsense or an error: a miss, and after CACHE_BREAKER_MISSES of them
 // in a row the connection is dropped and all goes to PostgreSQL for CACHE_BREAKER_MS; then a new
@@ -33,6 +44,7 @@ struct cache_id { // hash of operation, reply version and parameters
 
 struct cache_answer {
     bool available; // false: straight to PostgreSQL, alone; nothing is to be filled
+    bool settled; // false: alone, too, since the token may have outlived a change; to be filled
     uint64_t token; // under which the pages count and a fill is to be made
     struct text pages[CACHE_PAGES_MAX]; // bytes == NULL: not there; valid during the callback
 };
@@ -66,12 +78,21 @@ void cache_fill(struct cache *cache, struct uuid tenant, const struct cache_id *
 
 // After the commit, before the reply: at most BATCH_MEMBERS_MAX tenants. Answered within
 // CACHE_INVALIDATE_MS, never from inside the call; not confirmed: the owner tells all readers to
-// bypass the cache for these tenants.
+// bypass the cache for these tenants, and calls cache_owe for each.
 void cache_invalidate(struct cache *cache, const struct uuid *tenants, uint32_t count,
                       uint32_t tag);
 
+// Invalidates again, until Redis confirms or CACHE_BYPASS_MS have passed; on a new connection
+// before anything else. Of more than CACHE_OWED_MAX tenants the oldest is dropped, and counted.
+void cache_owe(struct cache *cache, struct uuid tenant);
+
 // No reads or fills for this tenant for CACHE_BYPASS_MS; for no tenant when too many are bypassed.
 void cache_bypass(struct cache *cache, struct uuid tenant);
+void cache_bypass_all(struct cache *cache); // which tenants is not known
+
+// The owner may have missed that tenants are to be bypassed.
+void cache_unsettle(struct cache *cache);
 
 bool cache_is_up(const struct cache *cache);
+bool cache_is_settled(const struct cache *cache); // it is up, and pages count
 void cache_metrics(const struct cache *cache, struct metrics *metrics);

@@ -227,6 +227,8 @@ static void greeting_answered(redisAsyncContext *connection, void *answer, void 
         }
         redis->state = REDIS_UP;
         loop_timer_clear(redis->loop, &redis->timer);
+        if (redis->options.on_up != NULL)
+            redis->options.on_up(redis->options.context);
     }
 }
 

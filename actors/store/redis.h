@@ -41,6 +41,7 @@ struct redis_options {
     const char *name; // CLIENT SETNAME
     uint64_t seed; // chance, for the waits between attempts
     void *context;
+    void (*on_up)(void *context); // may be NULL; what it sends goes before all else
     // May send further commands. kind LOST also comes from redis_free.
     void (*on_answer)(void *context, uint64_t number, const struct redis_answer *answer);
     void (*on_trouble)(void *context, const char *sentence); // for the log: gone, back
