@@ -4,11 +4,11 @@
 #include "admission.h"
 #include "cache.h"
 #include "cell.h"
-#include "digest.h"
 #include "format.h"
 #include "job.h"
 #include "log.h"
 #include "operations.h"
+#include "page_name.h"
 #include "pool.h"
 
 enum {
@@ -308,27 +308,12 @@ static uint32_t binding_total(const struct binding *binding) {
     return i;
 }
 
-static void read_name_page(struct read *read) {
-    const struct operation *operation = read->job.handler->operation;
-    const uint16_t words[] = {operation->number, operation->reply_version};
-    const struct text parts[] = {{(const char *)words, sizeof words}, read->job.body};
-    digest_short(parts, COUNT_OF(parts), read->ids[0].bytes);
-}
-
-static void read_name_total(struct read *read, const struct bound *bound) {
-    struct text parts[PARAMETERS_MAX + 1];
-    parts[0] = text_of(bound->statement->name);
-    for (uint32_t i = 0; i < bound->count; i++)
-        parts[i + 1] = bound->values[i];
-    digest_short(parts, bound->count + 1U, read->ids[1].bytes);
-}
-
 static void read_look(struct reader *reader, struct read *read) {
     const struct binding *binding = &read->job.binding;
     uint32_t total = binding_total(binding);
-    read_name_page(read);
+    read->ids[0] = page_name(read->job.handler->operation, read->job.body);
     if (total < binding->count)
-        read_name_total(read, &binding->bound[total]);
+        read->ids[1] = total_name(&binding->bound[total]);
     bool wanted = (read->job.address.flags & FLAG_KEEP) != 0;
     uint64_t now_us = loop_now_us(reader->loop);
     for (uint32_t i = 0; i < (total < binding->count ? 2U : 1U); i++)

@@ -9,5 +9,6 @@
 MUST_USE bool cell_boolean(struct text cell, bool binary, bool *ret_value);
 MUST_USE bool cell_integer(struct text cell, bool binary, int64_t *ret_value); // int4 or int8
 MUST_USE bool cell_uuid(struct text cell, bool binary, struct uuid *ret_uuid);
-MUST_USE bool cell_date(struct text cell, bool binary, int32_t *ret_days); // since 1970
-MUST_USE bool cell_timestamp(struct text cell, bool binary, int64_t *ret_microseconds); // since 1970
+// Both since 1970, UTC.
+MUST_USE bool cell_date(struct text cell, bool binary, int32_t *ret_days);
+MUST_USE bool cell_timestamp(struct text cell, bool binary, int64_t *ret_microseconds);

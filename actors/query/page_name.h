@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+// Under which names Redis keeps what a read returned. Pure.
+#pragma once
+#include "cache.h"
+#include "handler.h"
+
+// Of a page: its operation, the version of its reply, the request's canonical bytes.
+struct cache_id page_name(const struct operation *operation, struct text request);
+
+// Of a total that is kept apart: its statement and parameters, whatever page it came with.
+struct cache_id total_name(const struct bound *bound);
