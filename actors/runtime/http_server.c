@@ -23,6 +23,7 @@
 
 enum {
     BUNDLE_CONNECTIONS_MAX = 256, // handled in one go: a few milliseconds if all are busy
+    RUNS_MAX = 3, // of the library in one go: to read, to suspend, to see that there is no more
     LEAVE_MS = 10, // after the end of the client's stream, for what it sent before
 };
 
@@ -38,9 +39,9 @@ enum request_state {
     REQUEST_NONE, // between requests, or its headers are not complete
     REQUEST_RECEIVING,
     REQUEST_HANDLING, // inside on_request
-    REQUEST_WAITING, // suspended
+    REQUEST_WAITING, // suspended, or about to be
     REQUEST_ANSWERED,
-    REQUEST_ABANDONED, // the connection was reset while it was suspended
+    REQUEST_ABANDONED, // the connection was reset while it waited
 };
 
 struct connection {
@@ -58,6 +59,7 @@ struct connection {
     uint8_t state; // enum request_state
     bool uri_has_nul;
     bool uri_cut;
+    bool suspended;
     bool peer_ended; // its stream; it may still read
     char *body; // block of server->bodies, or NULL
     uint64_t body_bytes; // received, dropped ones included
@@ -220,6 +222,14 @@ static enum MHD_Result connection_handle(struct connection *connection) {
         return connection_queue(connection);
     ASSERT(connection->request.trouble == HTTP_FINE);
     connection->state = REQUEST_WAITING;
+    return MHD_YES;
+}
+
+// Only when the library asks a second time, in its next run. A connection that is suspended in the
+// run that has read its request is read once more when it is resumed, and where the client's stream
+// has ended the library would close it with the answer in hand.
+static enum MHD_Result connection_suspend(struct connection *connection) {
+    connection->suspended = true;
     MHD_suspend_connection(connection->mhd);
     return MHD_YES;
 }
@@ -251,7 +261,16 @@ static enum MHD_Result on_access(void *context, struct MHD_Connection *mhd, cons
     }
     if (connection->state == REQUEST_RECEIVING)
         return connection_handle(connection);
+    if (connection->state == REQUEST_WAITING)
+        return connection_suspend(connection);
     return connection_queue(connection);
+}
+
+static void connection_abandon(struct connection *connection) {
+    struct http_server *server = connection->server;
+    connection->state = REQUEST_ABANDONED;
+    server->requests_open--;
+    server->options.on_abandoned(server->options.context, &connection->request);
 }
 
 static void on_completed(void *context, struct MHD_Connection *mhd, void **request_context,
@@ -260,6 +279,8 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **reque
     (void)code;
     struct connection *connection = connection_from(mhd);
     *request_context = NULL;
+    if (connection->state == REQUEST_WAITING) // it was reset before it was suspended
+        connection_abandon(connection);
     if (connection->answer != NULL)
         MHD_destroy_response(TAKE(connection->answer));
     if (connection->body != NULL)
@@ -294,7 +315,9 @@ static void *on_request_line(void *context, const char *uri, struct MHD_Connecti
 // --- connections -------------------------------------------------------------------------------
 
 static void connection_resume(struct connection *connection) {
-    MHD_resume_connection(connection->mhd);
+    if (connection->suspended)
+        MHD_resume_connection(connection->mhd);
+    connection->suspended = false;
     connection->bundle->pending = true;
 }
 
@@ -303,14 +326,11 @@ static void connection_resume(struct connection *connection) {
 static void on_peer_event(struct watch *watch, uint32_t events, uint64_t now_us) {
     (void)now_us;
     struct connection *connection = CONTAINER_OF(watch, struct connection, watch);
-    struct http_server *server = connection->server;
     connection->peer_ended = true;
     if (connection->state == REQUEST_WAITING) {
         if ((events & (EPOLLHUP | EPOLLERR)) == 0)
             return;
-        connection->state = REQUEST_ABANDONED;
-        server->requests_open--;
-        server->options.on_abandoned(server->options.context, &connection->request);
+        connection_abandon(connection);
         connection_resume(connection);
     } else if (connection->deadline.phase < HTTP_PHASE_SENDING) {
         connection_set_phase(connection, HTTP_PHASE_LEAVING);
@@ -445,10 +465,14 @@ static void bundle_wake(struct watch *watch, uint32_t events, uint64_t now_us) {
 }
 
 static void bundle_run(struct bundle *bundle) {
-    bundle->pending = false;
-    (void)MHD_run(bundle->daemon); // MHD_NO only for a daemon with threads
-    MHD_UNSIGNED_LONG_LONG timeout_ms;
-    bundle->pending |= MHD_get_timeout(bundle->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0;
+    bundle->pending = true;
+    for (int run = 0; bundle->pending && run < RUNS_MAX; run++) {
+        bundle->pending = false;
+        (void)MHD_run(bundle->daemon); // MHD_NO only for a daemon with threads
+        MHD_UNSIGNED_LONG_LONG timeout_ms;
+        bundle->pending |=
+            MHD_get_timeout(bundle->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0;
+    }
 }
 
 // One bundle a call: after it the loop looks how long its turn has taken.
