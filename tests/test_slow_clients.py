@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients that are slow, half gone or very many: they cost little, and nobody else notices."""
+import json
 import resource
 import select
 import socket
@@ -7,6 +8,8 @@ import time
 
 from client import Wire
 from system import SLACK, until
+
+HEADER_SECONDS, IDLE_SECONDS = 10, 60  # then the connection is closed
 
 
 def assert_served_quickly(client, seconds=1.0):
@@ -22,7 +25,8 @@ def post_head(user, length):
 
 
 def test_slow_headers_and_bodies_have_an_end(system, user):
-    """A byte now and then does not keep a connection: 10 s for a header, 30 s for a body."""
+    """A byte now and then does not keep a connection: 10 s for a header, then it is closed; 30 s
+    for a body, then 408."""
     start = time.monotonic()
     header_wires = [Wire(*system.address, timeout=60) for _ in range(50)]
     body_wires = [Wire(*system.address, timeout=60) for _ in range(50)]
@@ -55,23 +59,39 @@ def test_slow_headers_and_bodies_have_an_end(system, user):
     assert header_end is not None and 5 < header_end < 16 * SLACK, header_end
     assert body_end is not None and 20 < body_end < 40 * SLACK, body_end
     for wire in body_wires:
-        answer = wire.answer_or_end("POST")
-        assert answer is None or answer.status == 408, answer
+        answer = wire.answer("POST")
+        assert answer.status == 408, answer
+        assert answer.json == {"message": "The request took too long to arrive."}
+        assert wire.ended()
+    for wire in header_wires:
+        assert wire.answer_or_end() is None
     for wire in header_wires + body_wires:
         wire.__exit__()
     assert len(user.get("/api/categories").json) == 10
 
 
 def test_a_half_closed_connection_still_gets_its_answer(system, user):
-    request = (f"GET /api/categories HTTP/1.1\r\nHost: a\r\n"
-               f"Authorization: Bearer {user.token}\r\n\r\n")
-    for _ in range(20):
+    get = (f"GET /api/categories HTTP/1.1\r\nHost: a\r\n"
+           f"Authorization: Bearer {user.token}\r\n\r\n")
+    names = [f"Metade {number:02d}" for number in range(20)]
+    for name in names:
+        body = json.dumps({"name": name, "color": "red"})
         with Wire(*system.address) as wire:
-            wire.send(request)
+            wire.send(get)
             wire.socket.shutdown(socket.SHUT_WR)
-            answer = wire.answer_or_end()
-            assert answer is None or answer.status == 200
+            answer = wire.answer()
+            assert answer.status == 200, answer
             assert wire.ended()
+        with Wire(*system.address) as wire:  # two at once, and both are answered
+            wire.send(post_head(user, len(body)) + body + get)
+            wire.socket.shutdown(socket.SHUT_WR)
+            answer = wire.answer("POST")
+            assert answer.status == 201 and answer.json["name"] == name, answer
+            answer = wire.answer()
+            assert answer.status == 200 and name in (row["name"] for row in answer.json), answer
+            assert wire.ended()
+    kept = [row["name"] for row in user.get("/api/categories").json]
+    assert [name for name in kept if name.startswith("Metade")] == names
 
 
 def test_clients_that_vanish_leave_nothing_behind(system, user):
@@ -119,6 +139,15 @@ def test_a_client_that_does_not_read_does_not_stop_the_others(system, user):
     assert_served_quickly(user)
 
 
+def status_line(connection, request):
+    """The first bytes of the answer, none where the server has closed the connection."""
+    try:
+        connection.sendall(request.encode())
+        return connection.recv(12)
+    except (ConnectionError, BrokenPipeError):
+        return b""
+
+
 def test_ten_thousand_idle_connections(system, user):
     """As many as this machine lets one process open, ten thousand at most."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -128,23 +157,35 @@ def test_ten_thousand_idle_connections(system, user):
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 256), hard))
     count = min(wanted, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 200)
     before = system.descriptors("http-1")
-    idle = []
+    idle = []  # (connection, what it has still to send, until when it is served)
+    tail = f"\r\nAuthorization: Bearer {user.token}\r\n\r\n"
     try:
         for number in range(count):
+            began = time.monotonic()
             connection = socket.create_connection(system.address, timeout=20)
             if number % 2:
                 connection.sendall(b"GET /api/banks HTTP/1.1\r\nHost: a")
-            idle.append(connection)
+                idle.append((connection, tail, began + HEADER_SECONDS))
+            else:
+                connection.sendall(b"HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+                assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+                idle.append((connection, "GET /api/banks HTTP/1.1\r\nHost: a" + tail,
+                             began + IDLE_SECONDS))
             if number % 1000 == 0:
                 assert user.get("/api/categories").status == 200
         assert_served_quickly(user, 2.0)
-        for connection in idle[::100]:
-            tail = f"\r\nAuthorization: Bearer {user.token}\r\n\r\n"
-            head = "" if idle.index(connection) % 2 else "GET /api/banks HTTP/1.1\r\nHost: a"
-            connection.sendall((head + tail).encode())
-            assert connection.recv(12) in (b"HTTP/1.1 200", b""), "an idle one is still served"
+        served = [0, 0]
+        for number in (*range(count - 1, count - 21, -1), *range(0, count - 20, 125)):
+            connection, rest, due = idle[number]
+            start = status_line(connection, rest)
+            if time.monotonic() < due:
+                assert start == b"HTTP/1.1 200", (number, start)
+                served[number % 2] += 1
+            else:
+                assert start in (b"HTTP/1.1 200", b""), (number, start)
+        assert min(served) >= 10, "some are still within their time"
     finally:
-        for connection in idle:
+        for connection, _, _ in idle:
             connection.close()
     until(lambda: system.descriptors("http-1") <= before + 10, 20 * SLACK, "all are closed again")
     assert_served_quickly(user)
