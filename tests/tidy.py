@@ -24,7 +24,7 @@ CODE = {".c", ".h", ".py", ".sql", ".toml", ".cmake", ".js", ".sh", ".txt", ""}
 HOMES = {
     "zmq.h": ["actors/runtime/bus_socket.c"],
     "czmq.h": [],
-    "msgpack.h": ["actors/runtime/codec.c", "actors/runtime/envelope.c"],
+    "msgpack.h": ["actors/runtime/codec.c"],
     "microhttpd.h": ["actors/runtime/http_server.c"],
     "yyjson.h": ["actors/runtime/json.c"],
     "sodium.h": ["actors/runtime/digest.c"],
