@@ -15,7 +15,7 @@ from system import ROOT, SLACK, until
 OPERATIONS = {name: table["number"]
               for file in sorted((ROOT / "schemas").glob("*.toml"))
               for name, table in tomllib.loads(file.read_text()).items()
-              if isinstance(table, dict) and "kind" in table}
+              if isinstance(table, dict) and table.get("kind") in ("query", "command")}
 LISTS = ["list_accounts", "list_categories", "list_transactions"]
 STATUSES = {name: table["number"] for name, table in
             tomllib.loads((ROOT / "schemas" / "failures.toml").read_text()).items()}
