@@ -323,8 +323,8 @@ static void test_half_closed(void) {
     static const char *const waiting[] = {
         GET("/never"),
         "POST /never HTTP/1.1\r\nHost: here\r\nContent-Length: 3\r\n\r\nabc",
-        "POST /never HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"
-        "3\r\nabc\r\n0\r\n\r\n",
+        ("POST /never HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"
+         "3\r\nabc\r\n0\r\n\r\n"),
     };
     for (size_t i = 0; i < COUNT_OF(waiting); i++) {
         struct client *client = connected();
