@@ -210,8 +210,10 @@ static void check_plan(struct stage *stage, const struct statement *statement, c
     static char sql[16 << 10];
     snprintf(sql, sizeof sql, "PREPARE plan AS %s", statement->sql);
     stage_run(stage, sql);
-    snprintf(sql, sizeof sql, "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) EXECUTE plan (%s)", values);
-    bool is_page = strstr(statement->name, "_total_") == NULL;
+    snprintf(sql, sizeof sql, "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) EXECUTE plan%s%s%s",
+             values == NULL ? "" : " (", values == NULL ? "" : values, values == NULL ? "" : ")");
+    // Without parameters it is a list of all there is.
+    bool is_page = values != NULL && strstr(statement->name, "_total") == NULL;
     uint32_t lines = stage_lines(stage, sql);
     for (uint32_t i = 0; i < lines; i++) {
         const char *line = stage_line(stage, i);
@@ -225,6 +227,13 @@ static void check_plan(struct stage *stage, const struct statement *statement, c
     stage_run(stage, "DEALLOCATE plan");
 }
 
+static const struct handler *handler_of(uint16_t operation) {
+    const struct handler *handler = handlers;
+    while (handler->operation->number != operation)
+        handler++;
+    return handler;
+}
+
 // No step of a page's plan, a sort or a scan, has more rows than the page has for each account or
 // category it is merged from, however many the account holds.
 static void test_plans(void) {
@@ -232,9 +241,7 @@ static void test_plans(void) {
 #define FILTER ALL ", NULL, '{" CATEGORY "}', -1000000000000000, 1000000000000000, NULL"
 #define ACCOUNTS ALL ", NULL, NULL, -1000000000000000, 1000000000000000, NULL"
     struct stage *stage = with_a_long_account();
-    const struct handler *handler = handlers;
-    while (handler->operation->number != OPERATION_LIST_TRANSACTIONS)
-        handler++;
+    const struct handler *handler = handler_of(OPERATION_LIST_TRANSACTIONS);
     for (uint32_t i = 0; i < handler->statement_count; i++) {
         const struct statement *statement = &handler->statements[i];
         bool of_categories = strstr(statement->name, "_of_categories") != NULL;
@@ -249,6 +256,13 @@ static void test_plans(void) {
             values = of_categories ? FILTER : ACCOUNTS;
         check_plan(stage, statement, values);
     }
+    check_plan(stage, &handler_of(OPERATION_LIST_ACCOUNTS)->statements[0],
+               "'" STAGE_TENANT_A "', NULL, NULL, NULL, 0, 15");
+    check_plan(stage, &handler_of(OPERATION_LIST_ACCOUNTS)->statements[1],
+               "'" STAGE_TENANT_A "', NULL, NULL, NULL");
+    check_plan(stage, handler_of(OPERATION_LIST_CATEGORIES)->statements,
+               "'" STAGE_TENANT_A "', NULL, NULL");
+    check_plan(stage, handler_of(OPERATION_LIST_BANKS)->statements, NULL);
     stage_free(stage);
 }
 
