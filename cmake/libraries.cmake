@@ -30,6 +30,7 @@ valorize_import(microhttpd libmicrohttpd)
 valorize_import(pq libpq)
 valorize_import(hiredis hiredis)
 valorize_import(sodium libsodium)
+valorize_import(lz4 liblz4)
 
 set(packages ${CMAKE_SOURCE_DIR}/build/packages/usr)
 find_path(YYJSON_INCLUDE yyjson.h HINTS ${packages}/include)

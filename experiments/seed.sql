@@ -63,18 +63,7 @@ FROM tenant, generate_series(1, 10) AS k;
 
 INSERT INTO categories (id, tenant_id, version, is_default, name, description, color)
 SELECT category.id, tenant.id, nextval('change'), true, known.name, known.description, known.color
-FROM tenant JOIN category USING (n) JOIN (VALUES
-    (1, 'Alimentação', 'red', 'Restaurantes, supermercados e delivery.'),
-    (2, 'Transporte', 'blue', 'Combustível, transporte público e manutenção.'),
-    (3, 'Compras', 'mauve', 'Vestuário, eletrônicos e outras compras.'),
-    (4, 'Lazer', 'pink', 'Cinema, jogos e atividades de lazer.'),
-    (5, 'Contas & Utilidades', 'peach', 'Energia, água, internet e telefone.'),
-    (6, 'Saúde', 'green', 'Consultas médicas, farmácia e plano de saúde.'),
-    (7, 'Educação', 'sapphire', 'Cursos, livros e materiais de estudo.'),
-    (8, 'Viagens', 'teal', 'Passagens, hospedagens e passeios.'),
-    (9, 'Receitas', 'sky', 'Salários, freelas e outras entradas.'),
-    (10, 'Poupança', 'lavender', 'Reservas, investimentos e objetivos.')
-) AS known (k, name, color, description) USING (k)
+FROM tenant JOIN category USING (n) JOIN default_categories AS known ON known.place = k
 ORDER BY tenant.n, k;
 
 CREATE TEMP TABLE account ON COMMIT DROP AS

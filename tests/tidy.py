@@ -27,6 +27,7 @@ HOMES = {
     "msgpack.h": ["actors/runtime/codec.c"],
     "microhttpd.h": ["actors/runtime/http_server.c"],
     "yyjson.h": ["actors/runtime/json.c"],
+    "lz4.h": ["actors/runtime/document.c"],
     "sodium.h": ["actors/runtime/digest.c"],
     "libpq-fe.h": ["actors/store/database.c", "actors/store/sql_client.c"],
     "hiredis/hiredis.h": ["actors/store/redis.c"],
@@ -34,7 +35,7 @@ HOMES = {
 }
 SYSTEM = re.compile(r"(std\w+|assert|errno|ctype|fcntl|ftw|glob|grp|inttypes|limits|math|netdb|poll"
                     r"|pwd|sched|signal|string|strings|time|unistd|dirent|termios|getopt|locale"
-                    r"|spawn|dlfcn|sys/\w+|arpa/\w+|netinet/\w+|linux/\w+)\.h")
+                    r"|spawn|malloc|dlfcn|sys/\w+|arpa/\w+|netinet/\w+|linux/\w+)\.h")
 
 BANNED = {
     "strcpy": "snprintf or memcpy", "strcat": "snprintf", "strncpy": "snprintf or memcpy",

@@ -21,9 +21,14 @@ static const struct statement lock_statement = {
 static const struct statement lock_key_statement = {"lock_key",
                                                     "SELECT pg_advisory_xact_lock($1::bigint)", 1};
 
+// Which tenants need not be waited for any more; one that was deleted is among them.
 static const struct statement probe_statement = {
     "probe_tenants",
-    "SELECT id FROM users WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED", 1};
+    "WITH free AS (SELECT id FROM users WHERE id = ANY($1::uuid[]) ORDER BY id"
+    " FOR NO KEY UPDATE SKIP LOCKED)"
+    " SELECT id FROM free UNION ALL SELECT id FROM unnest($1::uuid[]) AS asked (id)"
+    " WHERE NOT EXISTS (SELECT FROM users WHERE users.id = asked.id)",
+    1};
 
 struct stream {
     struct stream_options options;

@@ -82,8 +82,8 @@ static void test_a_transaction_is_created(void) {
     expect_balance(stage, "-2590 1");
     expect_value(stage,
                  "SELECT kind || ' ' || (payload->>'amount') || ' ' || (shard ="
-                 " outbox_shard(tenant_id)) FROM outbox",
-                 "transaction.created -2590 true");
+                 " outbox_shard(tenant_id)) || ' ' || trace FROM outbox",
+                 "transaction.created -2590 true " STAGE_TRACEPARENT);
     expect_value(stage,
                  "SELECT count(DISTINCT version) FROM (SELECT version FROM transactions"
                  " UNION ALL SELECT version FROM accounts UNION ALL SELECT version FROM"
@@ -246,6 +246,10 @@ static void test_a_category_is_created_replaced_and_deleted(void) {
                  "SELECT category_id IS NULL AND version > (SELECT version FROM accounts)"
                  " FROM transactions",
                  "t");
+    expect_value(stage,
+                 "SELECT payload->>'transactions' || ' ' || (payload->>'id') || ' ' || trace"
+                 " FROM outbox WHERE kind = 'category.deleted'",
+                 "1 " CATEGORY " " STAGE_TRACEPARENT);
     EXPECT_INTEGER(stage_ask(stage, OPERATION_DELETE_CATEGORY, STAGE_TENANT_A, &gone)->status,
                    STATUS_NOT_FOUND);
     stage_free(stage);

@@ -2,9 +2,10 @@
 // Reads on a real PostgreSQL: how they spread over the connections, how one is stopped, what a dead
 // server does to them.
 #include "expect.h"
+#include "loop_until.h"
 #include "pool.h"
 
-enum { READS = READ_CONNECTIONS * READ_IN_FLIGHT_MAX, PATIENCE_MS = 20000 };
+enum { READS = READ_CONNECTIONS * READ_IN_FLIGHT_MAX };
 
 enum ending { PENDING, DONE, FAILED, LOST };
 
@@ -16,9 +17,6 @@ static const struct statement *const statements[] = {&sleeper};
 struct bench {
     struct loop *loop;
     struct pool *pool;
-    struct timer look;
-    uint32_t rounds;
-    bool (*done)(struct bench *bench);
     struct bound bound[READS];
     char texts[READS][12];
     enum ending endings[READS];
@@ -68,32 +66,18 @@ static void bench_refused(void *context, const char *sentence) {
     exit(1);
 }
 
-static void bench_look(struct timer *timer, uint64_t now_us) {
-    struct bench *bench = CONTAINER_OF(timer, struct bench, look);
-    EXPECT(bench->rounds++ < PATIENCE_MS);
-    if (bench->done(bench))
-        loop_stop(bench->loop);
-    else
-        loop_timer_set(bench->loop, timer, now_us + 1000);
-}
-
-static void bench_until(struct bench *bench, bool (*done)(struct bench *bench)) {
-    bench->rounds = 0;
-    bench->done = done;
-    bench->look.fire = bench_look;
-    loop_timer_set(bench->loop, &bench->look, loop_now_us(bench->loop) + 1);
-    loop_run(bench->loop, NULL, NULL);
-}
-
-static bool is_up(struct bench *bench) {
+static bool is_up(void *context) {
+    const struct bench *bench = context;
     return pool_is_up(bench->pool);
 }
 
-static bool is_down(struct bench *bench) {
+static bool is_down(void *context) {
+    const struct bench *bench = context;
     return pool_down_since_us(bench->pool) != 0;
 }
 
-static bool all_ended(struct bench *bench) {
+static bool all_ended(void *context) {
+    const struct bench *bench = context;
     for (uint32_t i = 0; i < READS; i++) {
         if (bench->endings[i] == PENDING)
             return false;
@@ -129,7 +113,6 @@ static struct bench *bench_new(void) {
 }
 
 static void bench_free(struct bench *bench) {
-    loop_timer_clear(bench->loop, &bench->look);
     pool_free(bench->pool);
     loop_free(bench->loop);
     free(bench);
@@ -148,13 +131,13 @@ static void bench_run(struct bench *bench, uint32_t read, const char *seconds) {
 static void test_reads_spread_over_the_connections(void) {
     struct bench *bench = bench_new();
     EXPECT(!pool_has_room(bench->pool)); // nothing is connected yet
-    bench_until(bench, is_up);
+    loop_until(bench->loop, is_up, bench);
     for (uint32_t i = 0; i < READS; i++) {
         EXPECT(pool_has_room(bench->pool));
         bench_run(bench, i, "0.01");
     }
     EXPECT(!pool_has_room(bench->pool));
-    bench_until(bench, all_ended);
+    loop_until(bench->loop, all_ended, bench);
     EXPECT(pool_has_room(bench->pool));
     for (uint32_t i = 0; i < READS; i++) {
         uint32_t same = 0;
@@ -169,16 +152,16 @@ static void test_reads_spread_over_the_connections(void) {
 // The statement would sleep longer than the test is patient.
 static void test_a_read_that_nobody_waits_for_is_stopped(void) {
     struct bench *bench = bench_new();
-    bench_until(bench, is_up);
+    loop_until(bench->loop, is_up, bench);
     bench_run(bench, 3, "3600");
     bench_run(bench, 4, "0.01");
     pool_cancel(bench->pool, 3);
-    bench_until(bench, all_ended);
+    loop_until(bench->loop, all_ended, bench);
     EXPECT_INTEGER(bench->endings[3], FAILED);
     EXPECT_INTEGER(bench->troubles[3], TROUBLE_TIMEOUT);
     EXPECT_INTEGER(bench->endings[4], DONE);
     bench_run(bench, 3, "0");
-    bench_until(bench, all_ended);
+    loop_until(bench->loop, all_ended, bench);
     EXPECT_INTEGER(bench->endings[3], DONE);
     bench_free(bench);
 }
@@ -191,18 +174,18 @@ static void control(const char *what) {
 
 static void test_reads_of_a_dead_server_are_lost_and_connections_return(void) {
     struct bench *bench = bench_new();
-    bench_until(bench, is_up);
+    loop_until(bench->loop, is_up, bench);
     for (uint32_t i = 0; i < READS; i++)
         bench_run(bench, i, "3600");
     control("kill");
-    bench_until(bench, is_down);
+    loop_until(bench->loop, is_down, bench);
     for (uint32_t i = 0; i < READS; i++)
         EXPECT_INTEGER(bench->endings[i], LOST);
     EXPECT(!pool_has_room(bench->pool));
     control("start");
-    bench_until(bench, is_up);
+    loop_until(bench->loop, is_up, bench);
     bench_run(bench, 5, "0");
-    bench_until(bench, all_ended);
+    loop_until(bench->loop, all_ended, bench);
     EXPECT_INTEGER(bench->endings[5], DONE);
     bench_free(bench);
 }

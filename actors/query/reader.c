@@ -4,6 +4,7 @@
 #include "admission.h"
 #include "cache.h"
 #include "cell.h"
+#include "document.h"
 #include "format.h"
 #include "job.h"
 #include "log.h"
@@ -112,13 +113,13 @@ static void read_fail(struct reader *reader, struct read *read, enum status stat
     read_free(reader, read);
 }
 
-static void read_reply(struct reader *reader, struct read *read, struct text json) {
+static void read_reply(struct reader *reader, struct read *read, struct text document) {
     uint64_t now_us = loop_now_us(reader->loop);
-    job_reply(&read->job, reader->session, json, now_us);
+    job_reply(&read->job, reader->session, document, now_us);
     for (uint16_t number = read->followers, next; number != NONE; number = next) {
         struct read *follower = &reader->reads[number];
         next = follower->next;
-        job_reply(&follower->job, reader->session, json, now_us);
+        job_reply(&follower->job, reader->session, document, now_us);
         read_free(reader, follower);
     }
     read_free(reader, read);
@@ -173,8 +174,9 @@ static void read_finish(struct reader *reader, struct read *read) {
         return;
     }
     const struct result result = {.outcome = TEXT("ok"), .rows = {read->rows[0], read->rows[1]}};
-    struct text json = {0};
-    enum status status = job_render(&read->job, &result, &reader->arena, &reader->failure, &json);
+    struct text document = {0};
+    enum status status =
+        job_render(&read->job, &result, &reader->arena, &reader->failure, &document);
     for (uint32_t i = 0; i < read->job.binding.count; i++)
         read_fill_total(reader, read, i);
     if (status != STATUS_OK) {
@@ -184,9 +186,11 @@ static void read_finish(struct reader *reader, struct read *read) {
         read_fail(reader, read, status);
         return;
     }
-    if (read->fills && read->keeps[0])
-        cache_fill(reader->cache, read->job.caller.tenant, &read->ids[0], read->token, json);
-    read_reply(reader, read, json);
+    if (read->fills && read->keeps[0]) {
+        document = document_compress(document, &reader->arena);
+        cache_fill(reader->cache, read->job.caller.tenant, &read->ids[0], read->token, document);
+    }
+    read_reply(reader, read, document);
 }
 
 static void pool_result(void *context, uint32_t number, uint32_t place,

@@ -27,6 +27,17 @@ static void bind_fixed(struct bound *bound, const void *bytes, uint32_t count) {
     bind(bound, (struct text){bytes, count}, 1);
 }
 
+// Room in the arena. It is full only when the process gave it less than its limits promise; then
+// the parameter is NULL and the arena's overflow tells.
+static char *take(struct binding *binding, uint32_t bytes) {
+    return arena_take(binding->arena, bytes);
+}
+
+static void bind_traceparent(struct bound *bound, struct binding *binding, const uint8_t *trace) {
+    char *text = take(binding, TRACEPARENT_TEXT_BYTES);
+    bind(bound, (struct text){text, text == NULL ? 0 : traceparent_write(trace, text)}, 0);
+}
+
 struct bound *binding_statement(struct binding *binding, uint32_t shape) {
     ASSERT(binding->count < BOUND_STATEMENTS_MAX);
     const struct caller *caller = binding->caller;
@@ -43,6 +54,7 @@ struct bound *binding_statement(struct binding *binding, uint32_t shape) {
         bind_fixed(bound, caller->key, sizeof caller->key);
         bind_fixed(bound, caller->fingerprint, sizeof caller->fingerprint);
         binding_boolean(bound, caller->internal);
+        bind_traceparent(bound, binding, caller->trace);
     }
     return bound;
 }
@@ -61,12 +73,6 @@ void binding_bytes(struct bound *bound, struct text value) {
 
 void binding_boolean(struct bound *bound, bool value) {
     bind(bound, value ? TEXT("t") : TEXT("f"), 0);
-}
-
-// Room in the arena. It is full only when the process gave it less than its limits promise; then
-// the parameter is NULL and the arena's overflow tells.
-static char *take(struct binding *binding, uint32_t bytes) {
-    return arena_take(binding->arena, bytes);
 }
 
 void binding_integer(struct bound *bound, struct binding *binding, int64_t value) {

@@ -10,6 +10,7 @@ static struct binding binding;
 static const struct caller caller = {.tenant = {{9}},
                                      .now_us = 1795438800000000,
                                      .random = {7, 8},
+                                     .trace = {0x4b, 0xf9, [15] = 0x36, [23] = 0xb7, [24] = 1},
                                      .key = {1, 2},
                                      .fingerprint = {3, 4},
                                      .internal = true};
@@ -54,12 +55,13 @@ static void test_what_every_statement_begins_with(void) {
 
     start(OPERATION_CREATE_BOOK, statements);
     bound = binding_statement(&binding, 0);
-    EXPECT_INTEGER(bound->count, 4);
+    EXPECT_INTEGER(bound->count, 5);
     expect_bytes(bound, 0, &caller.tenant, 16);
     expect_bytes(bound, 1, caller.key, 16);
     expect_bytes(bound, 2, caller.fingerprint, 16);
     EXPECT_TEXT(bound->values[3], "t");
     EXPECT_INTEGER(bound->binary[3], 0);
+    EXPECT_TEXT(bound->values[4], "00-4bf90000000000000000000000000036-00000000000000b7-01");
 }
 
 static void test_each_kind_of_parameter(void) {
@@ -108,15 +110,15 @@ static void test_fields_bind_by_the_schema(void) {
     EXPECT_INTEGER(binding.bound[0].when, BOUND_ALWAYS);
     EXPECT_INTEGER(binding.bound[1].when, BOUND_IF_EMPTY);
     const struct bound *bound = &binding.bound[1];
-    EXPECT_INTEGER(bound->count, 4 + 8);
-    EXPECT_TEXT(bound->values[4], "-5");
-    EXPECT_TEXT(bound->values[5], "EUR");
-    EXPECT_TEXT(bound->values[6], "Abc");
-    EXPECT(bound->values[7].bytes == NULL);
-    EXPECT_TEXT(bound->values[8], "poetry");
-    EXPECT_TEXT(bound->values[9], "3");
-    EXPECT_TEXT(bound->values[10], "f");
-    EXPECT(bound->values[11].bytes == NULL);
+    EXPECT_INTEGER(bound->count, 5 + 8);
+    EXPECT_TEXT(bound->values[5], "-5");
+    EXPECT_TEXT(bound->values[6], "EUR");
+    EXPECT_TEXT(bound->values[7], "Abc");
+    EXPECT(bound->values[8].bytes == NULL);
+    EXPECT_TEXT(bound->values[9], "poetry");
+    EXPECT_TEXT(bound->values[10], "3");
+    EXPECT_TEXT(bound->values[11], "f");
+    EXPECT(bound->values[12].bytes == NULL);
 }
 
 static enum status rows_of(uint16_t number, struct text outcome, uint32_t own, uint32_t foreign) {

@@ -51,7 +51,6 @@ enum {
     FLAG_CLIENT_KEY = 1, // the client gave the Idempotency-Key
     FLAG_READ_ONLY = 2, // may be asked twice without a thought
     FLAG_SAMPLED = 4,
-    FLAG_TESTING = 8,
     FLAG_KEEP = 16, // the page will be asked for again: it is cached at once
 };
 
@@ -68,7 +67,7 @@ struct envelope {
     uint64_t session;
     uint64_t correlation;
     uint8_t key[16];
-    uint8_t trace[25];
+    uint8_t trace[TRACE_BYTES];
 };
 
 // Times are microseconds: how long the message waited in the broker's queue and in the actor's,

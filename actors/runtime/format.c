@@ -100,6 +100,19 @@ uint32_t hex_write(const void *bytes, size_t count, char *text) {
     return (uint32_t)(2 * count);
 }
 
+uint32_t traceparent_write(const uint8_t trace[TRACE_BYTES], char *text) {
+    enum { TRACE_ID = 16, SPAN_ID = 8, FLAGS = 1 };
+    char *at = text;
+    memcpy(at, "00-", 3);
+    at += 3;
+    at += hex_write(trace, TRACE_ID, at);
+    *at++ = '-';
+    at += hex_write(trace + TRACE_ID, SPAN_ID, at);
+    *at++ = '-';
+    at += hex_write(trace + TRACE_ID + SPAN_ID, FLAGS, at);
+    return (uint32_t)(at - text);
+}
+
 bool hex_parse(struct text text, void *ret_bytes, size_t count) {
     if (text.length != 2 * count)
         return false;

@@ -12,6 +12,7 @@ enum {
     DATE_TEXT_BYTES = 10, // "2026-11-23"
     TIMESTAMP_TEXT_BYTES = 27, // "2026-11-23T00:00:00.123456Z"
     MONEY_TEXT_BYTES = 40, // "-R$ 92.233.720.368.547.758,08"
+    TRACEPARENT_TEXT_BYTES = 55, // "00-<32 digits>-<16 digits>-01"
     UUID_RANDOM_BYTES = 10,
 };
 
@@ -52,3 +53,6 @@ uint32_t money_write(int64_t value, uint8_t currency, char *text);
 // Two lower-case digits a byte; reads both cases, text.length must be twice count.
 uint32_t hex_write(const void *bytes, size_t count, char *text);
 MUST_USE bool hex_parse(struct text text, void *ret_bytes, size_t count);
+
+// W3C trace context, version 00, of the envelope's bytes: trace id, span id, flags.
+uint32_t traceparent_write(const uint8_t trace[TRACE_BYTES], char *text);

@@ -22,6 +22,7 @@ struct caller {
     int64_t now_us; // wall clock
     uint8_t random[16]; // fresh for this message: ids (uuid_make takes 10 bytes of it)
     // Commands only:
+    uint8_t trace[TRACE_BYTES];
     uint8_t key[16]; // idempotency key
     uint8_t fingerprint[16]; // of the request's canonical bytes
     bool internal; // the key was made by the edge
@@ -99,8 +100,8 @@ void binding_init(struct binding *binding, const struct handler *handler,
 
 // Starts the next statement of the binding and binds what every statement of its kind begins
 // with: a query's $1 is the tenant (no tenant where the operation is not authenticated, none
-// where the statement has no parameter at all), a command's $1 to $4 are tenant, key,
-// fingerprint, internal. Then one call a parameter, in order, from $2 or $5 on.
+// where the statement has no parameter at all), a command's $1 to $5 are tenant, key,
+// fingerprint, internal, traceparent. Then one call a parameter, in order, from $2 or $6 on.
 //
 // Ids and bytes are bound in binary, all else as text, so `$2` may be inferred as any type that
 // reads such a text. Texts given here are borrowed until the statement is sent.

@@ -40,6 +40,7 @@ static void caller_fill(struct caller *caller, const struct envelope *envelope,
     caller->tenant = envelope->tenant;
     if (operation->kind != OPERATION_COMMAND)
         return;
+    memcpy(caller->trace, envelope->trace, sizeof caller->trace);
     memcpy(caller->key, envelope->key, sizeof caller->key);
     caller->internal = (envelope->flags & FLAG_CLIENT_KEY) == 0;
     digest_short(&body, 1, caller->fingerprint);
@@ -63,7 +64,7 @@ enum status job_begin(struct job *job, const struct handler *handler,
 }
 
 enum status job_render(struct job *job, const struct result *result, struct arena *arena,
-                       struct failure *failure, struct text *ret_json) {
+                       struct failure *failure, struct text *ret_document) {
     const struct operation *operation = job->handler->operation;
     struct page page = {0};
     failure_reset(failure);
@@ -71,11 +72,12 @@ enum status job_render(struct job *job, const struct result *result, struct aren
     if (status == STATUS_OK && operation->form == REPLY_PAGE)
         status = render_address(operation, job->request, arena, &page);
     if (status == STATUS_OK && operation->form == REPLY_NONE)
-        *ret_json = TEXT("");
+        *ret_document = TEXT("");
     else if (status == STATUS_OK)
         status = render_reply(operation, &result->rows[0],
-                              operation->form == REPLY_PAGE ? &page : NULL, arena, ret_json);
-    if (status == STATUS_TOO_LARGE || (status == STATUS_OK && ret_json->length > REPLY_BYTES_MAX))
+                              operation->form == REPLY_PAGE ? &page : NULL, arena, ret_document);
+    if (status == STATUS_TOO_LARGE ||
+        (status == STATUS_OK && ret_document->length > REPLY_BYTES_MAX))
         status = STATUS_INTERNAL; // more than the schema promises
     return status;
 }
@@ -95,9 +97,9 @@ static struct reply_block job_block(const struct job *job, uint64_t now_us) {
     };
 }
 
-void job_reply(struct job *job, struct session *session, struct text json, uint64_t now_us) {
+void job_reply(struct job *job, struct session *session, struct text document, uint64_t now_us) {
     const struct reply_block block = job_block(job, now_us);
-    session_reply(session, &job->address, job->handler->operation->success, 0, &block, json);
+    session_reply(session, &job->address, job->handler->operation->success, 0, &block, document);
 }
 
 void job_refuse(struct job *job, struct session *session, enum status status,

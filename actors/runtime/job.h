@@ -5,8 +5,6 @@
 #include "handler.h"
 #include "session.h"
 
-enum { TRACE_BYTES = 25 };
-
 // Its arena holds the body, the decoded request and the parameters. Zero-initialized, then
 // job_init; used again for one message after another.
 struct job {
@@ -36,10 +34,10 @@ MUST_USE enum status job_begin(struct job *job, const struct handler *handler,
 
 // What the result means, and for a success its document (in the arena, which is for the reply).
 MUST_USE enum status job_render(struct job *job, const struct result *result, struct arena *arena,
-                                struct failure *failure, struct text *ret_json);
+                                struct failure *failure, struct text *ret_document);
 
-// Answers with a document. The job is over.
-void job_reply(struct job *job, struct session *session, struct text json, uint64_t now_us);
+// Answers with a document, compressed or not (document.h). The job is over.
+void job_reply(struct job *job, struct session *session, struct text document, uint64_t now_us);
 
 // Answers with a failure; the arena is for its body. The job is over.
 void job_refuse(struct job *job, struct session *session, enum status status,

@@ -69,6 +69,7 @@ enum {
     COLUMNS_MAX = 32, // of one reply row; the compiler refuses more
     ROWS_MAX = 500, // of one reply
     REPLY_BYTES_MAX = 1280 << 10, // 500 and a line in the log; reply_size_test: none is so long
+    DOCUMENT_COMPRESS_BYTES_MIN = 4096, // shorter replies are not compressed
     PER_PAGE_MAX = 100,
     ACCOUNTS_PER_TENANT_MAX = 200, // 422
     CATEGORIES_PER_TENANT_MAX = 500, // 422

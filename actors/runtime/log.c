@@ -2,6 +2,7 @@
 #include "log.h"
 
 #include "clock.h"
+#include "format.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -97,20 +98,11 @@ static void line_member(struct line *line, const char *key, const char *value) {
     line_quoted(line, value);
 }
 
-static void hex_write(const uint8_t *bytes, size_t count, char *ret_hex) {
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < count; i++) {
-        ret_hex[2 * i] = digits[bytes[i] >> 4];
-        ret_hex[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    ret_hex[2 * count] = '\0';
-}
-
 static void line_trace(struct line *line, const uint8_t *trace) {
     char id[2 * TRACE_ID_BYTES + 1];
     char span[2 * SPAN_ID_BYTES + 1];
-    hex_write(trace, TRACE_ID_BYTES, id);
-    hex_write(trace + TRACE_ID_BYTES, SPAN_ID_BYTES, span);
+    id[hex_write(trace, TRACE_ID_BYTES, id)] = '\0';
+    span[hex_write(trace + TRACE_ID_BYTES, SPAN_ID_BYTES, span)] = '\0';
     line_member(line, "logging.googleapis.com/trace", id);
     line_member(line, "logging.googleapis.com/spanId", span);
 }

@@ -5,6 +5,7 @@
 #include "limits.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +19,8 @@ enum {
     IPC_PATH_BYTES_MAX = 100, // of a unix socket's path
     DIRECTORY_BYTES_MAX = 1024, // longer: refuse to start
     DRAIN_SPARE_MS = 300, // of DRAIN_MS, for ending
+    HEAP_KEPT_BYTES = 16 << 20, // free memory at the heap's end above it goes back to the kernel
+    HEAP_STEP_BYTES = 1 << 20, // asked from the kernel at once
 };
 
 // Where the process lives; set once by process_prepare.
@@ -81,6 +84,14 @@ static void schedule_in_batches(void) {
     (void)sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0}); // an advice; may be refused
 }
 
+// Messages come and go at the heap's end: unless it keeps what it has, it gives pages back to the
+// kernel and faults them in again all the time.
+static void heap_keep(void) {
+    (void)mallopt(M_TRIM_THRESHOLD, HEAP_KEPT_BYTES); // 1 for success; nothing depends on it
+    (void)mallopt(M_TOP_PAD, HEAP_STEP_BYTES);
+    (void)mallopt(M_MMAP_THRESHOLD, HEAP_KEPT_BYTES);
+}
+
 void process_prepare(const struct process_config *config) {
     enum log_level level;
     if (!level_read(config->log_level, &level)) {
@@ -93,6 +104,7 @@ void process_prepare(const struct process_config *config) {
     (void)signal(SIGPIPE, SIG_IGN); // cannot fail for SIGPIPE
     descriptors_raise();
     schedule_in_batches();
+    heap_keep();
     if (!run_directory_make(config->data)) {
         fprintf(stderr, "VALORIZE_DATA: the folder %s/run cannot be made: %s.\n", config->data,
                 strerror(errno));

@@ -17,6 +17,8 @@ struct uuid {
     uint8_t bytes[16];
 };
 
+enum { TRACE_BYTES = 25 }; // W3C trace context: trace id 16, span id 8, flags 1
+
 enum currency { CURRENCY_BRL, CURRENCY_USD, CURRENCY_EUR, CURRENCY_COUNT };
 
 struct money {

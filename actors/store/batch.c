@@ -226,10 +226,6 @@ void batch_next(struct batch *batch, uint64_t now_us, struct batch_group *ret_gr
     *ret_group = batch->group;
 }
 
-uint64_t batch_next_us(const struct batch *batch) {
-    return batch->parked_count > 0 && batch->under_way == BATCH_NOTHING ? batch->probe_us : 0;
-}
-
 // --- how it ended --------------------------------------------------------------------------------
 
 static void verdict_add(struct batch *batch, uint16_t command, enum status status,
@@ -275,10 +271,9 @@ static void group_split(struct batch *batch, const uint8_t *part) {
         group_put_back(batch, part, wanted);
 }
 
-static void group_bulkhead(struct batch *batch, uint32_t culprit, uint64_t now_us) {
+static void group_bulkhead(struct batch *batch, uint32_t culprit) {
     uint8_t part[BATCH_MEMBERS_MAX] = {0};
     const struct batch_command *about = &batch->places[batch->group.members[culprit]].about;
-    batch_isolate(batch, about, now_us);
     part[culprit] = 1;
     for (uint32_t i = culprit + 1; i < batch->group.count; i++) {
         if (uuid_equal(batch->places[batch->group.members[i]].about.tenant, about->tenant))
@@ -312,13 +307,12 @@ static void group_park(struct batch *batch, uint64_t now_us) {
 static void group_failed_member(struct batch *batch, uint32_t position, enum trouble trouble,
                                 uint64_t now_us, struct batch_verdicts *verdicts) {
     ASSERT(position < batch->group.count);
-    if (batch->group.count > 1) {
-        group_bulkhead(batch, position, now_us);
-        return;
-    }
-    if (trouble != TROUBLE_LOCKED)
-        batch_isolate(batch, &batch->places[batch->group.members[0]].about, now_us);
-    group_end(batch, trouble_status(trouble), verdicts);
+    if (trouble != TROUBLE_LOCKED) // which is no fault of its own
+        batch_isolate(batch, &batch->places[batch->group.members[position]].about, now_us);
+    if (batch->group.count > 1)
+        group_bulkhead(batch, position);
+    else
+        group_end(batch, trouble_status(trouble), verdicts);
 }
 
 void batch_failed(struct batch *batch, enum batch_failure failure, uint32_t position,
@@ -353,10 +347,6 @@ void batch_probed(struct batch *batch, const struct uuid *free_tenants, uint32_t
         }
     }
     batch->probe_us = now_us + BATCH_PROBE_MS * UINT64_C(1000);
-}
-
-void batch_probe_failed(struct batch *batch, uint64_t now_us) {
-    batch_probed(batch, NULL, 0, now_us);
 }
 
 // --- waiting too long ----------------------------------------------------------------------------

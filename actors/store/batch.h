@@ -71,9 +71,6 @@ void batch_add(struct batch *batch, uint16_t command, const struct batch_command
 // four calls below.
 void batch_next(struct batch *batch, uint64_t now_us, struct batch_group *ret_group);
 
-// When batch_next may say something although nothing was added or ended; 0: no such time.
-uint64_t batch_next_us(const struct batch *batch);
-
 void batch_committed(struct batch *batch); // the group's commands are no longer in hand
 
 // position counts members from 0. Verdicts are added to those already there.
@@ -82,7 +79,6 @@ void batch_failed(struct batch *batch, enum batch_failure failure, uint32_t posi
 
 void batch_probed(struct batch *batch, const struct uuid *free_tenants, uint32_t count,
                   uint64_t now_us);
-void batch_probe_failed(struct batch *batch, uint64_t now_us);
 
 // Commands not under way whose deadline has passed end with STATUS_EXPIRED; all of them with
 // `status`. To be called at least every second, and before batch_next.

@@ -5,13 +5,13 @@
 #include "cache.h"
 #include "clock.h"
 #include "expect.h"
+#include "loop_until.h"
 
 #include <signal.h>
 #include <unistd.h>
 
 enum {
     TAGS_MAX = CACHE_TICKETS_MAX,
-    WAIT_MS = 10000,
     SLACK_MS = 300, // of a busy machine, on top of a deadline
     AT_ONCE = 0, // looks in vain
 };
@@ -32,7 +32,6 @@ static struct {
     uint32_t next_tag;
     char trouble[256];
     bool (*done)(void);
-    uint64_t until_us;
     uint32_t waited_tag;
     uint32_t looks; // in vain
 } test;
@@ -41,31 +40,17 @@ static const char *redis_url;
 
 // --- the loop ------------------------------------------------------------------------------------
 
-static inline bool look(struct drain *drain, uint64_t now_us) {
-    (void)drain;
-    if (test.done())
-        loop_stop(test.loop);
-    else
-        test.looks++;
-    EXPECT(now_us <= test.until_us); // what is waited for happens
-    return false;
-}
-
-static inline void tick(struct timer *timer, uint64_t now_us) {
-    loop_timer_set(test.loop, timer, now_us + 2000);
+static inline bool is_done(void *context) {
+    (void)context;
+    bool done = test.done();
+    test.looks += !done;
+    return done;
 }
 
 static inline void wait_for(bool (*done)(void)) {
-    struct drain drain = {.run = look};
-    struct timer timer = {.fire = tick};
     test.done = done;
     test.looks = 0;
-    test.until_us = clock_monotonic_us() + WAIT_MS * 1000;
-    loop_timer_set(test.loop, &timer, clock_monotonic_us() + 1000);
-    loop_add_drain(test.loop, &drain);
-    loop_run(test.loop, NULL, NULL);
-    loop_remove_drain(test.loop, &drain);
-    loop_timer_clear(test.loop, &timer);
+    loop_until(test.loop, is_done, NULL);
 }
 
 static inline bool is_late_enough(void) {

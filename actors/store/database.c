@@ -252,11 +252,6 @@ static void database_break(struct database *database) {
     loop_timer_set(database->loop, &database->timer, MAX(loop_now_us(database->loop), 1));
 }
 
-void database_reconnect(struct database *database) {
-    if (database->connection != NULL)
-        database_break(database);
-}
-
 // --- connecting ----------------------------------------------------------------------------------
 
 static void database_connect(struct database *database, uint64_t now_us) {

@@ -62,9 +62,6 @@ uint32_t database_in_flight(const struct database *database); // statements and 
 void database_send(struct database *database, const struct bound *bound, bool binary, uint32_t tag);
 void database_sync(struct database *database, uint32_t tag);
 
-// Ends the connection and begins anew, from the loop: on_down follows.
-void database_reconnect(struct database *database);
-
 int database_backend(const struct database *database); // process id of the server's side
 
 struct database_counters {

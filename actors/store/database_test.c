@@ -3,6 +3,7 @@
 // tests/with_servers --own.
 #include "database.h"
 #include "expect.h"
+#include "loop_until.h"
 
 #include "clock.h"
 
@@ -10,7 +11,7 @@
 #include <stdarg.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 30000, IN_FLIGHT_MAX = 32, EVENTS_BYTES_MAX = 1024 };
+enum { IN_FLIGHT_MAX = 32, EVENTS_BYTES_MAX = 1024 };
 
 static const struct statement texts_statement = {
     "texts", "SELECT $1::text, $2::text, $3::text IS NULL, encode($4::bytea, 'hex'), $5::bytea", 5};
@@ -45,67 +46,38 @@ struct bench {
 
 static struct loop *loop;
 static struct bench benches[2];
-static struct bench *waited; // of the conditions below
 static struct arena arena;
 
-// --- the loop ------------------------------------------------------------------------------------
+// --- what is waited for ------------------------------------------------------------------------
 
-struct wait {
-    struct drain drain;
-    struct timer timer;
-    bool (*done)(void);
-    uint64_t until_us;
-};
-
-static bool wait_look(struct drain *drain, uint64_t now_us) {
-    struct wait *wait = CONTAINER_OF(drain, struct wait, drain);
-    EXPECT(now_us <= wait->until_us); // what is waited for happens
-    if (wait->done())
-        loop_stop(loop);
-    return false;
-}
-
-static void wait_tick(struct timer *timer, uint64_t now_us) {
-    loop_timer_set(loop, timer, now_us + 5000);
-}
-
-static void wait_for(struct bench *bench, bool (*done)(void)) {
-    struct wait wait = {.drain.run = wait_look, .timer.fire = wait_tick, .done = done};
-    wait.until_us = clock_monotonic_us() + WAIT_MS * 1000;
-    waited = bench;
-    loop_timer_set(loop, &wait.timer, clock_monotonic_us() + 1000);
-    loop_add_drain(loop, &wait.drain);
-    loop_run(loop, NULL, NULL);
-    loop_remove_drain(loop, &wait.drain);
-    loop_timer_clear(loop, &wait.timer);
-}
-
-static bool is_up(void) {
+static bool is_up(void *context) {
+    const struct bench *waited = context;
     return database_is_up(waited->database);
 }
 
-static bool is_down(void) {
+static bool is_down(void *context) {
+    const struct bench *waited = context;
     return waited->downs > 0;
 }
 
-static bool is_synced(void) {
+static bool is_synced(void *context) {
+    const struct bench *waited = context;
     return waited->syncs > 0;
 }
 
-static bool are_synced(void) {
+static bool are_synced(void *context) {
+    const struct bench *waited = context;
     return waited->syncs > 1;
 }
 
-static bool is_refused(void) {
+static bool is_refused(void *context) {
+    const struct bench *waited = context;
     return waited->refusal[0] != '\0';
 }
 
-static bool is_in_trouble(void) {
+static bool is_in_trouble(void *context) {
+    const struct bench *waited = context;
     return waited->troubles > 0;
-}
-
-static bool is_up_again(void) {
-    return waited->ups > 1;
 }
 
 // --- what the connection says
@@ -213,7 +185,7 @@ static struct bench *begin_with(uint32_t number, const struct database_options *
 static struct bench *begin(uint32_t number) {
     const struct database_options options = options_of(&benches[number]);
     struct bench *bench = begin_with(number, &options);
-    wait_for(bench, is_up);
+    loop_until(loop, is_up, bench);
     return bench;
 }
 
@@ -239,7 +211,7 @@ static void ask(struct bench *bench, const struct statement *statement, const ch
     forget(bench);
     put(bench, statement, value, 1);
     database_sync(bench->database, 9);
-    wait_for(bench, is_synced);
+    loop_until(loop, is_synced, bench);
 }
 
 static void psql(const char *sql) {
@@ -268,7 +240,7 @@ static void test_results_come_in_order(void) {
     put(bench, &length_statement, "eleven char", 13);
     database_sync(bench->database, 22);
     EXPECT_INTEGER(database_in_flight(bench->database), 5);
-    wait_for(bench, are_synced);
+    loop_until(loop, are_synced, bench);
     EXPECT_TEXT(text_of(bench->events), "r11=4 r12=3 s21 r13=11 s22 ");
     EXPECT_INTEGER(database_in_flight(bench->database), 0);
     EXPECT_INTEGER(database_count(bench->database).statements, 3);
@@ -284,7 +256,7 @@ static void test_a_failed_statement_skips_the_rest_of_its_transaction(void) {
     database_sync(bench->database, 4);
     put(bench, &count_statement, NULL, 5);
     database_sync(bench->database, 6);
-    wait_for(bench, are_synced);
+    loop_until(loop, are_synced, bench);
     EXPECT_TEXT(text_of(bench->events), "r1=101 r2! r3- s4! r5=0 s6 ");
     EXPECT_TEXT(text_of(bench->error.state), "22012");
     EXPECT_TEXT(text_of(bench->error.message), "division by zero");
@@ -300,7 +272,7 @@ static void test_a_commit_that_fails(void) {
     database_sync(bench->database, 3);
     put(bench, &count_statement, NULL, 4);
     database_sync(bench->database, 5);
-    wait_for(bench, are_synced);
+    loop_until(loop, are_synced, bench);
     EXPECT_TEXT(text_of(bench->events), "r1=201 r2=201 s3! r4=0 s5 ");
     EXPECT_TEXT(text_of(bench->error.state), "23505");
     end(bench);
@@ -317,7 +289,7 @@ static void test_parameters_and_cells(void) {
     bound.binary[3] = bound.binary[4] = 1;
     database_send(bench->database, &bound, false, 1);
     database_sync(bench->database, 2);
-    wait_for(bench, is_synced);
+    loop_until(loop, is_synced, bench);
     struct rows rows = rows_of(bench->result);
     EXPECT_INTEGER(rows.count, 1);
     EXPECT_INTEGER(rows.columns, 5);
@@ -332,7 +304,7 @@ static void test_parameters_and_cells(void) {
     forget(bench);
     database_send(bench->database, &bound, true, 1);
     database_sync(bench->database, 2);
-    wait_for(bench, is_synced);
+    loop_until(loop, is_synced, bench);
     rows = rows_of(bench->result);
     EXPECT_INTEGER(rows.cells[2].length, 1); // a binary boolean
     EXPECT_INTEGER(rows.cells[2].bytes[0], 1);
@@ -359,7 +331,7 @@ static void test_settings(void) {
     options.lock_timeout_ms = 1234;
     options.statement_timeout_ms = 5678;
     struct bench *bench = begin_with(0, &options);
-    wait_for(bench, is_up);
+    loop_until(loop, is_up, bench);
     ask(bench, &settings_statement, NULL);
     static const char *const expected[] = {
         "database_test_reader", "UTC",           "1234ms", "5678ms",
@@ -380,7 +352,7 @@ static void test_timeouts(void) {
     options.lock_timeout_ms = 50;
     options.statement_timeout_ms = 200;
     struct bench *owner = begin(0), *bench = begin_with(1, &options);
-    wait_for(bench, is_up);
+    loop_until(loop, is_up, bench);
     ask(owner, &lock_statement, "77");
     ask(bench, &lock_statement, "77");
     EXPECT_TEXT(text_of(bench->events), "r1! s9! ");
@@ -416,7 +388,7 @@ static void test_a_wrong_statement_is_refused(void) {
     options.statements = two;
     options.statement_count = COUNT_OF(two);
     struct bench *bench = begin_with(0, &options);
-    wait_for(bench, is_refused);
+    loop_until(loop, is_refused, bench);
     EXPECT_TEXT(text_of(bench->refusal), "statement no_such_table cannot be used on this database: "
                                          "relation \"nowhere\" does not exist (42P01)");
     EXPECT_INTEGER(bench->ups, 0);
@@ -427,7 +399,7 @@ static void test_a_role_that_is_missing_is_refused(void) {
     struct database_options options = options_of(&benches[0]);
     options.role = "database_test_nobody";
     struct bench *bench = begin_with(0, &options);
-    wait_for(bench, is_refused);
+    loop_until(loop, is_refused, bench);
     EXPECT_TEXT(text_of(bench->refusal),
                 "role database_test_nobody cannot be used on this database: "
                 "role \"database_test_nobody\" does not exist (22023)");
@@ -460,17 +432,17 @@ static void test_a_killed_server(void) {
     database_sync(bench->database, 2);
     put(bench, &sleep_statement, "3600", 3);
     database_sync(bench->database, 4);
-    wait_for(bench, is_synced); // the second is under way now
+    loop_until(loop, is_synced, bench); // the second is under way now
     postgres("kill");
-    wait_for(bench, is_down);
+    loop_until(loop, is_down, bench);
     EXPECT_TEXT(text_of(bench->events), "r1=4 s2 ");
     EXPECT(bench->flushed);
     EXPECT_INTEGER(database_in_flight(bench->database), 0);
     EXPECT(database_down_since_us(bench->database) > 0);
-    wait_for(bench, is_in_trouble);
+    loop_until(loop, is_in_trouble, bench);
     postgres("start");
     uint64_t start_us = clock_monotonic_us();
-    wait_for(bench, is_up);
+    loop_until(loop, is_up, bench);
     EXPECT(clock_monotonic_us() - start_us < 2000000);
     EXPECT_INTEGER(bench->downs, 1);
     EXPECT_INTEGER(database_count(bench->database).connects, 2);
@@ -483,10 +455,10 @@ static void test_a_server_that_is_not_there_yet(void) {
     postgres("kill");
     const struct database_options options = options_of(&benches[0]);
     struct bench *bench = begin_with(0, &options);
-    wait_for(bench, is_in_trouble);
+    loop_until(loop, is_in_trouble, bench);
     EXPECT_INTEGER(bench->downs, 0); // it was never up
     postgres("start");
-    wait_for(bench, is_up);
+    loop_until(loop, is_up, bench);
     end(bench);
 }
 
@@ -497,24 +469,9 @@ static void test_a_lost_session(void) {
     forget(bench);
     snprintf(sql, sizeof sql, "SELECT pg_terminate_backend(%d)", backend);
     psql(sql);
-    wait_for(bench, is_down);
-    wait_for(bench, is_up);
+    loop_until(loop, is_down, bench);
+    loop_until(loop, is_up, bench);
     EXPECT(database_backend(bench->database) != backend);
-    end(bench);
-}
-
-static void test_the_owner_reconnects(void) {
-    struct bench *bench = begin(0);
-    int backend = database_backend(bench->database);
-    put(bench, &sleep_statement, "3600", 1);
-    database_sync(bench->database, 2);
-    database_reconnect(bench->database);
-    EXPECT_INTEGER(bench->downs, 0); // never from inside the call
-    EXPECT(!database_is_up(bench->database));
-    wait_for(bench, is_up_again);
-    EXPECT_INTEGER(bench->downs, 1);
-    EXPECT(database_backend(bench->database) != backend);
-    EXPECT_TEXT(text_of(bench->events), "");
     end(bench);
 }
 
@@ -529,11 +486,11 @@ static void test_a_stopped_server_takes_not_all(void) {
         put(bench, &length_statement, large, i);
     database_sync(bench->database, 4);
     postgres("kill");
-    wait_for(bench, is_down);
+    loop_until(loop, is_down, bench);
     EXPECT(!bench->flushed);
     EXPECT_TEXT(text_of(bench->events), "");
     postgres("start");
-    wait_for(bench, is_up);
+    loop_until(loop, is_up, bench);
     end(bench);
 }
 
@@ -544,7 +501,7 @@ static void test_a_stopped_server_that_goes_on(void) {
     put(bench, &length_statement, "late", 1);
     database_sync(bench->database, 2);
     postgres("resume");
-    wait_for(bench, is_synced);
+    loop_until(loop, is_synced, bench);
     EXPECT_TEXT(text_of(bench->events), "r1=4 s2 ");
     EXPECT_INTEGER(bench->downs, 0);
     end(bench);
@@ -567,7 +524,6 @@ int main(void) {
         {"a killed server: down once, then up with its statements", test_a_killed_server},
         {"a server that is not there yet", test_a_server_that_is_not_there_yet},
         {"a lost session", test_a_lost_session},
-        {"the owner reconnects", test_the_owner_reconnects},
         {"a stopped server takes not all", test_a_stopped_server_takes_not_all},
         {"a stopped server that goes on", test_a_stopped_server_that_goes_on},
     };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A connection to a server that plays Redis by a script: greets well or badly, lies, falls silent.
 #include "expect.h"
+#include "loop_until.h"
 #include "redis.h"
 
 #include "clock.h"
@@ -12,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { ANSWERS_MAX = 16, WAIT_MS = 5000 };
+enum { ANSWERS_MAX = 16 };
 
 static const char good_info[] = "$46\r\nx:1\r\nrun_id:0123456789abcdef0123456789abcdef\r\n\r\n";
 
@@ -34,8 +35,6 @@ static struct {
     char texts[ANSWERS_MAX][64];
     char trouble[256];
     uint32_t troubles;
-    uint64_t until_us;
-    bool (*done)(void);
 } test;
 
 // --- the server ----------------------------------------------------------------------------------
@@ -148,47 +147,28 @@ static void trouble(void *context, const char *sentence) {
     snprintf(test.trouble, sizeof test.trouble, "%s", sentence);
 }
 
-static bool watch_done(struct drain *drain, uint64_t now_us) {
-    (void)drain;
-    EXPECT(now_us <= test.until_us); // what is waited for happens
-    if (test.done())
-        loop_stop(test.loop);
-    return false;
-}
-
-static void tick(struct timer *timer, uint64_t now_us) {
-    loop_timer_set(test.loop, timer, now_us + 5000);
-}
-
-static void wait_for(bool (*done)(void)) {
-    struct drain drain = {.run = watch_done};
-    struct timer timer = {.fire = tick};
-    test.done = done;
-    test.until_us = clock_monotonic_us() + WAIT_MS * 1000;
-    loop_timer_set(test.loop, &timer, clock_monotonic_us() + 1000);
-    loop_add_drain(test.loop, &drain);
-    loop_run(test.loop, NULL, NULL);
-    loop_remove_drain(test.loop, &drain);
-    loop_timer_clear(test.loop, &timer);
-}
-
-static bool is_up(void) {
+static bool is_up(void *context) {
+    (void)context;
     return redis_is_up(test.redis);
 }
 
-static bool is_down(void) {
+static bool is_down(void *context) {
+    (void)context;
     return !redis_is_up(test.redis);
 }
 
-static bool is_in_trouble(void) {
+static bool is_in_trouble(void *context) {
+    (void)context;
     return test.troubles > 0;
 }
 
-static bool has_answers(void) {
+static bool has_answers(void *context) {
+    (void)context;
     return test.count >= 2;
 }
 
-static bool is_connected_twice(void) {
+static bool is_connected_twice(void *context) {
+    (void)context;
     return test.connections >= 2;
 }
 
@@ -233,7 +213,7 @@ static void test_greeting_and_answers(void) {
     begin(listen_tcp, good_info);
     EXPECT(!redis_is_up(test.redis));
     EXPECT(!ask(1));
-    wait_for(is_up);
+    loop_until(test.loop, is_up, NULL);
     EXPECT(strstr(test.received, "maria") != NULL);
     EXPECT(strstr(test.received, "\r\n7\r\n") != NULL);
     EXPECT(strstr(test.received, "query-7") != NULL);
@@ -241,7 +221,7 @@ static void test_greeting_and_answers(void) {
     test.lie = "$3\r\none\r\n";
     EXPECT(ask(11));
     EXPECT(ask(12));
-    wait_for(has_answers);
+    loop_until(test.loop, has_answers, NULL);
     EXPECT_INTEGER(test.numbers[0], 11);
     EXPECT_INTEGER(test.numbers[1], 12);
     EXPECT_INTEGER(test.kinds[1], REDIS_ANSWER_BYTES);
@@ -264,10 +244,10 @@ static void test_a_bad_greeting_is_no_connection(void) {
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         begin(listen_unix, rows[i].info);
-        wait_for(is_in_trouble);
+        loop_until(test.loop, is_in_trouble, NULL);
         EXPECT_TEXT(text_of(test.trouble), rows[i].trouble);
         test.info = good_info;
-        wait_for(is_up);
+        loop_until(test.loop, is_up, NULL);
         end();
     }
 }
@@ -293,52 +273,52 @@ static void test_lies(void) {
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         begin(listen_unix, good_info);
-        wait_for(is_up);
+        loop_until(test.loop, is_up, NULL);
         test.lie = rows[i].lie;
         EXPECT(ask(21));
         EXPECT(ask(22));
-        wait_for(has_answers);
+        loop_until(test.loop, has_answers, NULL);
         EXPECT_INTEGER(test.kinds[0], rows[i].kinds[0]);
         EXPECT_INTEGER(test.kinds[1], rows[i].kinds[1]);
         if (rows[i].drops)
-            wait_for(is_connected_twice);
+            loop_until(test.loop, is_connected_twice, NULL);
         else
             EXPECT_INTEGER(test.connections, 1);
-        wait_for(is_up);
+        loop_until(test.loop, is_up, NULL);
         end();
     }
 }
 
 static void test_words_that_nobody_asked_for(void) {
     begin(listen_unix, good_info);
-    wait_for(is_up);
+    loop_until(test.loop, is_up, NULL);
     peer_say("+surprise\r\n");
-    wait_for(is_down);
-    wait_for(is_connected_twice);
+    loop_until(test.loop, is_down, NULL);
+    loop_until(test.loop, is_connected_twice, NULL);
     EXPECT_TEXT(text_of(test.trouble), "Redis cannot be used: it speaks without being asked");
-    wait_for(is_up);
+    loop_until(test.loop, is_up, NULL);
     end();
 }
 
 static void test_a_lost_connection(void) {
     begin(listen_unix, good_info);
-    wait_for(is_up);
+    loop_until(test.loop, is_up, NULL);
     test.lie = "$3\r\none\r\n";
     EXPECT(ask(31));
     EXPECT(ask(32));
     EXPECT(!redis_is_gone(test.redis));
     peer_close();
-    wait_for(has_answers);
+    loop_until(test.loop, has_answers, NULL);
     EXPECT_INTEGER(test.numbers[0], 31);
     EXPECT_INTEGER(test.kinds[0], REDIS_ANSWER_LOST);
     EXPECT_INTEGER(test.kinds[1], REDIS_ANSWER_LOST);
     EXPECT(!redis_is_up(test.redis));
     EXPECT(!redis_is_gone(test.redis)); // somebody listens
-    wait_for(is_up);
+    loop_until(test.loop, is_up, NULL);
     test.count = 0;
     EXPECT(ask(33));
     EXPECT(ask(34));
-    wait_for(has_answers);
+    loop_until(test.loop, has_answers, NULL);
     EXPECT_TEXT(text_of(test.trouble), "Redis is back.");
     EXPECT_INTEGER(test.troubles, 2);
 
@@ -351,17 +331,17 @@ static void test_a_lost_connection(void) {
 
 static void test_a_port_that_refuses_proves_nothing(void) {
     begin(listen_tcp, good_info);
-    wait_for(is_up);
+    loop_until(test.loop, is_up, NULL);
     peer_close();
     listener_close();
-    wait_for(is_in_trouble);
+    loop_until(test.loop, is_in_trouble, NULL);
     EXPECT(!redis_is_gone(test.redis));
     end();
 }
 
 static void test_a_broken_connection_rests(void) {
     begin(listen_unix, good_info);
-    wait_for(is_up);
+    loop_until(test.loop, is_up, NULL);
     EXPECT(ask(41)); // never answered: no lie is set
     EXPECT(ask(42));
     uint64_t start_us = clock_monotonic_us();
@@ -369,17 +349,17 @@ static void test_a_broken_connection_rests(void) {
     EXPECT(!redis_is_up(test.redis));
     EXPECT_INTEGER(test.count, 0); // never from inside the call
     EXPECT(!ask(43));
-    wait_for(has_answers);
+    loop_until(test.loop, has_answers, NULL);
     EXPECT_INTEGER(test.kinds[1], REDIS_ANSWER_LOST);
     EXPECT_TEXT(text_of(test.trouble), "Redis cannot be used: it is slow");
-    wait_for(is_up);
+    loop_until(test.loop, is_up, NULL);
     EXPECT(clock_monotonic_us() - start_us > (CACHE_BREAKER_MS - 5) * 1000);
     end();
 }
 
 static void test_owed_answers_are_bounded(void) {
     begin(listen_unix, good_info);
-    wait_for(is_up);
+    loop_until(test.loop, is_up, NULL);
     uint32_t sent = 0;
     while (sent <= CACHE_TICKETS_MAX && ask(51))
         sent++;

@@ -27,7 +27,8 @@ struct stage *stage_new(const char *role) {
         exit(1);
     }
     arena_init(&stage->arena, ARENA_BYTES);
-    stage->caller = (struct caller){.now_us = 1795438800000000};
+    stage->caller =
+        (struct caller){.now_us = 1795438800000000, .trace = {0xa1, [16] = 0xb2, [24] = 1}};
     stage_run(stage, "BEGIN; SET LOCAL timezone = 'UTC'; SET LOCAL enable_seqscan = off;"
                      " SET LOCAL plan_cache_mode = force_generic_plan");
     stage_run(stage, "INSERT INTO users (id, name, email) VALUES"

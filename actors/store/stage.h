@@ -9,6 +9,8 @@ struct stage;
 
 #define STAGE_TENANT_A "0a000000-0000-7000-8000-000000000001"
 #define STAGE_TENANT_B "0b000000-0000-7000-8000-000000000001"
+#define STAGE_TRACEPARENT \
+    "00-a1000000000000000000000000000000-b200000000000000-01" // of each request
 
 struct answer {
     enum status status;

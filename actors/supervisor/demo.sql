@@ -7,18 +7,7 @@ WITH ids AS (
 ), new_user AS (
     INSERT INTO users (id, name, email) VALUES ($1, 'Ana Souza', 'ana.souza@valorize.example')
 ), category AS (
-    SELECT id, category.* FROM (VALUES
-        (1, 'Alimentação', 'red', 'Restaurantes, supermercados e delivery.'),
-        (2, 'Transporte', 'blue', 'Combustível, transporte público e manutenção.'),
-        (3, 'Compras', 'mauve', 'Vestuário, eletrônicos e outras compras.'),
-        (4, 'Lazer', 'pink', 'Cinema, jogos e atividades de lazer.'),
-        (5, 'Contas & Utilidades', 'peach', 'Energia, água, internet e telefone.'),
-        (6, 'Saúde', 'green', 'Consultas médicas, farmácia e plano de saúde.'),
-        (7, 'Educação', 'sapphire', 'Cursos, livros e materiais de estudo.'),
-        (8, 'Viagens', 'teal', 'Passagens, hospedagens e passeios.'),
-        (9, 'Receitas', 'sky', 'Salários, freelas e outras entradas.'),
-        (10, 'Poupança', 'lavender', 'Reservas, investimentos e objetivos.')
-    ) AS category (place, name, color, description) JOIN ids USING (place)
+    SELECT * FROM default_categories JOIN ids USING (place)
 ), new_categories AS (
     INSERT INTO categories (id, tenant_id, version, is_default, color, name, description)
     SELECT id, $1, nextval('change'), true, color, name, description FROM category

@@ -182,14 +182,6 @@ void broker_receive(struct broker *broker, uint64_t address, char *frame, uint32
     broker_finish(broker);
 }
 
-void broker_disconnected(struct broker *broker, uint64_t address, uint64_t now_us) {
-    broker->now_us = now_us;
-    uint16_t peer = peer_map_find(&broker->by_address, address);
-    if (peer != NO_PEER)
-        peer_remove(broker, &broker->peers[peer]);
-    broker_finish(broker);
-}
-
 // --- time --------------------------------------------------------------------------------------
 
 static void broker_send_all(struct broker *broker, uint8_t kind) {

@@ -38,9 +38,6 @@ struct broker *broker_free(struct broker *broker); // accepts NULL, returns NULL
 void broker_receive(struct broker *broker, uint64_t address, char *frame, uint32_t length,
                     uint64_t now_us);
 
-// The shell learned otherwise that a connection is gone; an unknown address is ignored.
-void broker_disconnected(struct broker *broker, uint64_t address, uint64_t now_us);
-
 // To be called when broker_next_us is reached.
 void broker_tick(struct broker *broker, uint64_t now_us);
 uint64_t broker_next_us(const struct broker *broker);

@@ -181,9 +181,6 @@ static void rig_act(struct rig *rig) {
         rig->unreachable = fuzz_short(&rig->input);
         break;
     case 11:
-        broker_disconnected(rig->broker, fuzz_byte(&rig->input) % (ADDRESSES + 2), rig->now_us);
-        break;
-    case 12:
         if (fuzz_byte(&rig->input) == 1) // else it would happen in every input
             broker_drain(rig->broker, rig->now_us);
         break;

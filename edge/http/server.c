@@ -6,6 +6,7 @@
 
 #include "codec.h"
 #include "digest.h"
+#include "document.h"
 #include "format.h"
 #include "http_server.h"
 #include "json.h"
@@ -378,8 +379,7 @@ static void call_send(struct call *call) {
         .tenant = call->tenant,
         .trace = call->trace,
         .request = call,
-        .flags = (uint16_t)((trace_is_sampled(call->trace) ? FLAG_SAMPLED : 0) |
-                            (server->options.testing ? FLAG_TESTING : 0)),
+        .flags = trace_is_sampled(call->trace) ? FLAG_SAMPLED : 0,
     };
     arena_reset(&server->scratch);
     enum status status = call_pack(call, &failure, &outgoing.body);
@@ -435,6 +435,18 @@ static void lookup_end(struct server *server, struct lookup *lookup, const struc
     }
 }
 
+static void call_succeed(struct call *call, const struct answer *answer) {
+    struct text document;
+    arena_reset(&call->server->scratch);
+    if (document_expand(answer->body, &call->server->scratch, &document)) {
+        call_end(call, call->operation->success, document, answer, NULL);
+        return;
+    }
+    log_line(LOG_ERROR, call->trace, "A reply's document is malformed.", "operation",
+             call->operation->name, NULL);
+    call_fail(call, &(struct failure){.status = STATUS_INTERNAL}, answer, NULL);
+}
+
 void server_on_answer(void *context, void *request, const struct answer *answer) {
     struct server *server = context;
     struct lookup *lookup = tenant_lookup_of(server->tenants, request);
@@ -445,7 +457,7 @@ void server_on_answer(void *context, void *request, const struct answer *answer)
     struct call *call = request;
     call->on_bus = false;
     if (answer->status == STATUS_OK || answer->status == call->operation->success) {
-        call_end(call, call->operation->success, answer->body, answer, NULL);
+        call_succeed(call, answer);
         return;
     }
     struct failure failure;

@@ -172,10 +172,6 @@ struct lookup *tenant_lookup_of(struct tenant_table *table, void *pointer) {
     return address >= first && address < first + sizeof table->lookups ? pointer : NULL;
 }
 
-const struct token *tenant_lookup_token(const struct lookup *lookup) {
-    return &lookup->token;
-}
-
 struct waiter *tenant_lookup_fail(struct tenant_table *table, struct lookup *lookup) {
     struct lookup **at = &table->buckets[token_bucket(&lookup->token)];
     while (*at != lookup) {

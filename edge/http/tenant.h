@@ -46,7 +46,6 @@ void tenant_lookup_leave(struct lookup *lookup, struct waiter *waiter); // it ne
 // The look-up that an answer's pointer is, or NULL: answers for requests and look-ups come through
 // one callback.
 struct lookup *tenant_lookup_of(struct tenant_table *table, void *pointer);
-const struct token *tenant_lookup_token(const struct lookup *lookup);
 
 // What was asked for is known: tenant and expiry (0: never), or NULL for a refusal. Returns the
 // waiters; the look-up is gone. It is remembered unless something was revoked meanwhile.

@@ -5,7 +5,7 @@
 #include "contract.h"
 #include "text.h"
 
-enum { TRACE_BYTES = 25, REQUEST_ID_BYTES_MAX = 64 }; // a longer client's id is replaced
+enum { REQUEST_ID_BYTES_MAX = 64 }; // a longer client's id is replaced
 
 // Fills trace id, a new span id and the flags. The client's trace id and flags are kept when
 // traceparent is well formed (any version but ff).

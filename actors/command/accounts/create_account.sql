@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Opens an account; a tenant has at most 200.
--- $5 new id, $6 name, $7 number, $8 currency, $9 type, $10 bank.
+-- $6 new id, $7 name, $8 number, $9 currency, $10 type, $11 bank.
 account AS (
     INSERT INTO accounts (id, tenant_id, bank_id, version, currency, type, name, number)
-    SELECT $5, tenant_id, banks.id, nextval('change'), $8, $9, $6, $7
-    FROM fresh JOIN banks ON banks.id = $10
+    SELECT $6, tenant_id, banks.id, nextval('change'), $9, $10, $7, $8
+    FROM fresh JOIN banks ON banks.id = $11
     WHERE (SELECT count(*) FROM accounts WHERE tenant_id = $1) < 200
     RETURNING *
 ),
@@ -15,7 +15,7 @@ result AS (
     FROM account JOIN banks ON banks.id = account.bank_id
     UNION ALL
     SELECT concat_ws(E'\n',
-        CASE WHEN NOT EXISTS (SELECT FROM banks WHERE id = $10)
+        CASE WHEN NOT EXISTS (SELECT FROM banks WHERE id = $11)
              THEN 'bank_id The selected bank id is invalid.' END,
         CASE WHEN (SELECT count(*) FROM accounts WHERE tenant_id = $1) >= 200
              THEN 'accounts There are 200 accounts already, which is the limit.' END), NULL, NULL

@@ -1,16 +1,16 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Replaces an account's fields; its currency only while it has no transactions.
--- $5 account, $6 name, $7 number, $8 currency, $9 type, $10 bank.
+-- $6 account, $7 name, $8 number, $9 currency, $10 type, $11 bank.
 old AS MATERIALIZED (
     SELECT accounts.* FROM accounts, fresh
-    WHERE accounts.tenant_id = fresh.tenant_id AND accounts.id = $5
+    WHERE accounts.tenant_id = fresh.tenant_id AND accounts.id = $6
 ),
 account AS (
-    UPDATE accounts SET name = $6, number = $7, currency = $8, type = $9, bank_id = banks.id,
+    UPDATE accounts SET name = $7, number = $8, currency = $9, type = $10, bank_id = banks.id,
         version = nextval('change')
     FROM old, banks
-    WHERE accounts.tenant_id = old.tenant_id AND accounts.id = old.id AND banks.id = $10
-        AND (old.currency = $8 OR old.transaction_count = 0)
+    WHERE accounts.tenant_id = old.tenant_id AND accounts.id = old.id AND banks.id = $11
+        AND (old.currency = $9 OR old.transaction_count = 0)
     RETURNING accounts.*
 ),
 result AS (
@@ -21,12 +21,12 @@ result AS (
     UNION ALL
     SELECT CASE WHEN EXISTS (SELECT FROM old) THEN (
             SELECT concat_ws(E'\n',
-                CASE WHEN currency <> $8 AND transaction_count > 0
+                CASE WHEN currency <> $9 AND transaction_count > 0
                      THEN 'currency The currency of an account with transactions stays.' END,
-                CASE WHEN NOT EXISTS (SELECT FROM banks WHERE id = $10)
+                CASE WHEN NOT EXISTS (SELECT FROM banks WHERE id = $11)
                      THEN 'bank_id The selected bank id is invalid.' END)
             FROM old)
-        WHEN EXISTS (SELECT FROM accounts WHERE id = $5) THEN 'forbidden'
+        WHEN EXISTS (SELECT FROM accounts WHERE id = $6) THEN 'forbidden'
         ELSE 'not_found' END, NULL, NULL
     FROM fresh WHERE NOT EXISTS (SELECT FROM account)
 )

@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Adds a category; a tenant has at most 500.
--- $5 new id, $6 name, $7 color, $8 description, $9 is_default.
+-- $6 new id, $7 name, $8 color, $9 description, $10 is_default.
 category AS (
     INSERT INTO categories (id, tenant_id, version, is_default, color, name, description)
-    SELECT $5, tenant_id, nextval('change'), $9, $7, $6, $8
+    SELECT $6, tenant_id, nextval('change'), $10, $8, $7, $9
     FROM fresh WHERE (SELECT count(*) FROM categories WHERE tenant_id = $1) < 500
     RETURNING *
 ),

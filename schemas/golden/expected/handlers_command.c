@@ -9,9 +9,11 @@ static const struct statement create_book_statements[] = {
      "WHERE key = $2 AND tenant_id = $1 AND operation = 3\n"
      "    AND slot >= CASE WHEN $4 THEN 3 ELSE 0 END AND slot < CASE WHEN $4 THEN 6 ELSE 3 END\n"
      "),\n"
-     "fresh AS MATERIALIZED (SELECT $1::uuid AS tenant_id WHERE NOT EXISTS (SELECT FROM replay)),\n"
+     "fresh AS MATERIALIZED (\n"
+     "SELECT $1::uuid AS tenant_id, $5::text AS trace WHERE NOT EXISTS (SELECT FROM replay)\n"
+     "),\n"
      "result AS (\n"
-     "    SELECT 'ok' AS outcome, 1::bigint AS version, ARRAY[$5::text] AS reply FROM fresh\n"
+     "    SELECT 'ok' AS outcome, 1::bigint AS version, ARRAY[$6::text] AS reply FROM fresh\n"
      "),\n"
      "recorded AS (\n"
      "INSERT INTO idempotency (slot, tenant_id, operation, key, fingerprint, version, reply)\n"
@@ -21,9 +23,9 @@ static const struct statement create_book_statements[] = {
      "SELECT outcome, false AS replayed, version, reply FROM result\n"
      "UNION ALL\n"
      "SELECT CASE WHEN fingerprint = $3 THEN 'ok' ELSE 'key_reused' END, true, version, reply FROM replay\n",
-     5},
+     6},
 };
-static_assert(5 <= PARAMETERS_MAX, "create_book: too many parameters");
+static_assert(6 <= PARAMETERS_MAX, "create_book: too many parameters");
 
 static const struct statement delete_book_statements[] = {
     {"delete_book",
@@ -32,9 +34,11 @@ static const struct statement delete_book_statements[] = {
      "WHERE key = $2 AND tenant_id = $1 AND operation = 5\n"
      "    AND slot >= CASE WHEN $4 THEN 3 ELSE 0 END AND slot < CASE WHEN $4 THEN 6 ELSE 3 END\n"
      "),\n"
-     "fresh AS MATERIALIZED (SELECT $1::uuid AS tenant_id WHERE NOT EXISTS (SELECT FROM replay)),\n"
+     "fresh AS MATERIALIZED (\n"
+     "SELECT $1::uuid AS tenant_id, $5::text AS trace WHERE NOT EXISTS (SELECT FROM replay)\n"
+     "),\n"
      "result AS (SELECT 'not_found' AS outcome, 1::bigint AS version, ARRAY[]::text[] AS reply\n"
-     "           FROM fresh WHERE $5::uuid <> $6::uuid),\n"
+     "           FROM fresh WHERE $6::uuid <> $7::uuid),\n"
      "recorded AS (\n"
      "INSERT INTO idempotency (slot, tenant_id, operation, key, fingerprint, version, reply)\n"
      "SELECT idempotency_slot($4), $1, 5, $2, $3, version, reply\n"
@@ -43,9 +47,9 @@ static const struct statement delete_book_statements[] = {
      "SELECT outcome, false AS replayed, version, reply FROM result\n"
      "UNION ALL\n"
      "SELECT CASE WHEN fingerprint = $3 THEN 'ok' ELSE 'key_reused' END, true, version, reply FROM replay\n",
-     6},
+     7},
 };
-static_assert(6 <= PARAMETERS_MAX, "delete_book: too many parameters");
+static_assert(7 <= PARAMETERS_MAX, "delete_book: too many parameters");
 static const uint16_t delete_book_fields[] = {0, HANDLER_NEW_ID};
 
 const struct handler handlers[] = {

@@ -1,4 +1,4 @@
 -- SPDX-License-Identifier: Apache-2.0
 result AS (
-    SELECT 'ok' AS outcome, 1::bigint AS version, ARRAY[$5::text] AS reply FROM fresh
+    SELECT 'ok' AS outcome, 1::bigint AS version, ARRAY[$6::text] AS reply FROM fresh
 )

@@ -1,2 +1,2 @@
 result AS (SELECT 'not_found' AS outcome, 1::bigint AS version, ARRAY[]::text[] AS reply
-           FROM fresh WHERE $5::uuid <> $6::uuid)
+           FROM fresh WHERE $6::uuid <> $7::uuid)
