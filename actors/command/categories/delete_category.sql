@@ -4,7 +4,7 @@
 gone AS (
     DELETE FROM categories USING fresh
     WHERE categories.tenant_id = fresh.tenant_id AND id = $6
-    RETURNING id, categories.tenant_id, nextval('change') AS version
+    RETURNING id, categories.tenant_id, trace, nextval('change') AS version
 ),
 uncategorized AS (
     UPDATE transactions SET category_id = NULL, version = gone.version
@@ -16,7 +16,7 @@ told AS (
     INSERT INTO outbox (shard, version, tenant_id, trace, kind, payload)
     SELECT outbox_shard(tenant_id), version, tenant_id, trace, 'category.deleted',
         json_build_object('id', id, 'transactions', (SELECT count(*) FROM uncategorized))
-    FROM gone JOIN fresh USING (tenant_id)
+    FROM gone
 ),
 result AS (
     SELECT 'ok' AS outcome, version, ARRAY[]::text[] AS reply FROM gone

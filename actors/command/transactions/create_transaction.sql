@@ -12,7 +12,7 @@ account AS (
     WHERE accounts.tenant_id = fresh.tenant_id AND accounts.id = $7 AND currency = $10
         AND balance + $9 BETWEEN -1000000000000000 AND 1000000000000000
         AND ($8 IS NULL OR EXISTS (SELECT FROM category))
-    RETURNING accounts.*
+    RETURNING accounts.*, trace
 ),
 made AS (
     INSERT INTO transactions (id, tenant_id, account_id, category_id, amount, date, version, memo)
@@ -23,7 +23,7 @@ told AS (
     SELECT outbox_shard(tenant_id), version, tenant_id, trace, 'transaction.created',
         json_build_object('id', $6::uuid, 'account_id', id, 'category_id', $8::uuid,
             'amount', $9::bigint, 'currency', currency, 'balance', balance)
-    FROM account JOIN fresh USING (tenant_id)
+    FROM account
 ),
 result AS (
     SELECT 'ok' AS outcome, account.version, ARRAY[

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Removes a transaction and moves its account's balance back. $6 transaction.
 old AS MATERIALIZED (
-    SELECT transactions.* FROM transactions, fresh
+    SELECT transactions.*, trace FROM transactions, fresh
     WHERE transactions.tenant_id = fresh.tenant_id AND transactions.id = $6
 ),
 account AS (
@@ -10,7 +10,7 @@ account AS (
     FROM old
     WHERE accounts.tenant_id = old.tenant_id AND accounts.id = old.account_id
         AND balance - old.amount BETWEEN -1000000000000000 AND 1000000000000000
-    RETURNING accounts.*
+    RETURNING accounts.*, trace
 ),
 gone AS (
     DELETE FROM transactions USING account
@@ -21,7 +21,7 @@ told AS (
     SELECT outbox_shard(tenant_id), version, tenant_id, trace, 'transaction.deleted',
         json_build_object('id', $6::uuid, 'account_id', id, 'currency', currency,
             'balance', balance)
-    FROM account JOIN fresh USING (tenant_id)
+    FROM account
 ),
 result AS (
     SELECT 'ok' AS outcome, version, ARRAY[]::text[] AS reply FROM account

@@ -2,7 +2,7 @@
 -- Replaces a transaction and moves its account's balance by the difference.
 -- $6 transaction, $7 amount, $8 its currency, $9 date, $10 memo, $11 category.
 old AS MATERIALIZED (
-    SELECT transactions.* FROM transactions, fresh
+    SELECT transactions.*, trace FROM transactions, fresh
     WHERE transactions.tenant_id = fresh.tenant_id AND transactions.id = $6
 ),
 category AS MATERIALIZED (
@@ -15,7 +15,7 @@ account AS (
     WHERE accounts.tenant_id = old.tenant_id AND accounts.id = old.account_id AND currency = $8
         AND balance - old.amount + $7 BETWEEN -1000000000000000 AND 1000000000000000
         AND ($11 IS NULL OR EXISTS (SELECT FROM category))
-    RETURNING accounts.*
+    RETURNING accounts.*, trace
 ),
 changed AS (
     UPDATE transactions SET amount = $7, date = $9, memo = $10, category_id = $11,
@@ -27,7 +27,7 @@ told AS (
     SELECT outbox_shard(tenant_id), version, tenant_id, trace, 'transaction.updated',
         json_build_object('id', $6::uuid, 'account_id', id, 'category_id', $11::uuid,
             'amount', $7::bigint, 'currency', currency, 'balance', balance)
-    FROM account JOIN fresh USING (tenant_id)
+    FROM account
 ),
 result AS (
     SELECT 'ok' AS outcome, account.version, ARRAY[
