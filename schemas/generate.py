@@ -55,6 +55,5 @@ def run(root, out, parts):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 4:
-        sys.exit(__doc__)
-    sys.exit("\n".join(run(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])) or None)
+    wrong = run(*map(Path, sys.argv[1:3]), sys.argv[3:]) if len(sys.argv) > 3 else [__doc__]
+    sys.exit("\n".join(wrong) or None)

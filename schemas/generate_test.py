@@ -231,6 +231,22 @@ class Refusals(unittest.TestCase):
             ("[enums]", "[enums", "is not TOML"))
 
 
+    def test_retired_numbers_of_shared_tables(self):
+        for table in ("events", "failures"):
+            with self.subTest(table), tempfile.TemporaryDirectory() as holder:
+                root = Path(holder)
+                copy_golden(root)
+                path = root / "schemas" / f"{table}.toml"
+                schema = generate.Schema(root / "schemas")
+                rows = schema.events if table == "events" else schema.statuses
+                row = next(iter(rows.values()))
+                path.write_text(f"retired = [901]\n{path.read_text()}")
+                self.assertEqual(generate.run(root, root / "out", ("messages",)), [])
+                path.write_text(path.read_text().replace("901", str(row.number)))
+                self.assertIn("and a retired one have the same number",
+                              " ".join(generate.run(root, root / "out", ("messages",))))
+
+
 def accept():
     expected = HERE / "golden/expected"
     with tempfile.TemporaryDirectory() as holder:

@@ -81,8 +81,9 @@ class Schema:
 
     def read_rows(self, where, tables, rules):
         rows = {name: self.take(f"{where}: {name}", table, RULES[rules])
-                for name, table in tables.items()}
-        self.check_unique(where, "number", [(name, row.number) for name, row in rows.items()])
+                for name, table in tables.items() if name not in RULES["retired"]}
+        self.check_unique(where, "number", [(name, row.number) for name, row in rows.items()],
+                          self.take(where, tables, RULES["retired"], names=True).retired)
         return rows
 
     def read_shared(self, where, tables):

@@ -3,8 +3,8 @@
 
 #include "digest.h"
 
-struct cache_id page_name(const struct operation *operation, struct text request) {
-    const uint16_t words[] = {operation->number, operation->reply_version};
+struct cache_id page_name(const struct operation *operation, struct text request, uint16_t form) {
+    const uint16_t words[] = {operation->number, operation->reply_version, form};
     const struct text parts[] = {{(const char *)words, sizeof words}, request};
     struct cache_id id;
     digest_short(parts, COUNT_OF(parts), id.bytes);

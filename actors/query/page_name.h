@@ -4,8 +4,9 @@
 #include "cache.h"
 #include "handler.h"
 
-// Of a page: its operation, the version of its reply, the request's canonical bytes.
-struct cache_id page_name(const struct operation *operation, struct text request);
+// Of a page: its operation, the version of its reply, the request's canonical bytes, and the form
+// of its document (document.h): builds that do not know the same forms do not share pages.
+struct cache_id page_name(const struct operation *operation, struct text request, uint16_t form);
 
 // Of a total that is kept apart: its statement and parameters, whatever page it came with.
 struct cache_id total_name(const struct bound *bound);

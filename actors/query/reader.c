@@ -67,6 +67,11 @@ static uint16_t read_number(const struct reader *reader, const struct read *read
     return (uint16_t)(read - reader->reads);
 }
 
+// In which its page is kept and sent.
+static enum document_form read_form(const struct read *read) {
+    return (read->job.address.flags & FLAG_EXPANDS) != 0 ? DOCUMENT_COMPRESSED : DOCUMENT_PLAIN;
+}
+
 // --- ends ----------------------------------------------------------------------------------------
 
 static void read_drop_results(struct read *read) {
@@ -187,7 +192,8 @@ static void read_finish(struct reader *reader, struct read *read) {
         return;
     }
     if (read->fills && read->keeps[0]) {
-        document = document_compress(document, &reader->arena);
+        if (read_form(read) == DOCUMENT_COMPRESSED)
+            document = document_compress(document, &reader->arena);
         cache_fill(reader->cache, read->job.caller.tenant, &read->ids[0], read->token, document);
     }
     read_reply(reader, read, document);
@@ -315,7 +321,7 @@ static uint32_t binding_total(const struct binding *binding) {
 static void read_look(struct reader *reader, struct read *read) {
     const struct binding *binding = &read->job.binding;
     uint32_t total = binding_total(binding);
-    read->ids[0] = page_name(read->job.handler->operation, read->job.body);
+    read->ids[0] = page_name(read->job.handler->operation, read->job.body, read_form(read));
     if (total < binding->count)
         read->ids[1] = total_name(&binding->bound[total]);
     bool wanted = (read->job.address.flags & FLAG_KEEP) != 0;

@@ -14,6 +14,9 @@
 
 enum { DOCUMENT_HEAD_BYTES = 5 };
 
+// Plain is what everybody understands; a sender that says FLAG_EXPANDS, compressed ones, too.
+enum document_form { DOCUMENT_PLAIN, DOCUMENT_COMPRESSED };
+
 // The compressed form, in the arena; the document itself where it is shorter than
 // DOCUMENT_COMPRESS_BYTES_MIN, does not shrink, or the arena is full (its overflow tells nothing).
 struct text document_compress(struct text document, struct arena *arena);

@@ -210,7 +210,7 @@ enum status requester_request(struct requester *requester, const struct outgoing
     struct envelope envelope = {
         .version = ENVELOPE_VERSION,
         .kind = KIND_REQUEST,
-        .flags = (uint16_t)((outgoing->flags & (FLAG_SAMPLED | FLAG_KEEP)) |
+        .flags = (uint16_t)((outgoing->flags & (FLAG_SAMPLED | FLAG_KEEP | FLAG_EXPANDS)) |
                             (outgoing->key != NULL ? FLAG_CLIENT_KEY : 0) |
                             (pending->read_only ? FLAG_READ_ONLY : 0)),
         .operation = operation->number,

@@ -19,7 +19,7 @@ struct outgoing {
     const uint8_t *trace; // 25 bytes, or NULL: zero
     struct text body;
     void *request; // given back with the answer
-    uint16_t flags; // FLAG_SAMPLED, FLAG_KEEP; the others are set here
+    uint16_t flags; // FLAG_SAMPLED, FLAG_KEEP, FLAG_EXPANDS; the others are set here
 };
 
 // How a request ended. Valid until the callback returns.

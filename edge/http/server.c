@@ -379,7 +379,7 @@ static void call_send(struct call *call) {
         .tenant = call->tenant,
         .trace = call->trace,
         .request = call,
-        .flags = trace_is_sampled(call->trace) ? FLAG_SAMPLED : 0,
+        .flags = FLAG_EXPANDS | (trace_is_sampled(call->trace) ? FLAG_SAMPLED : 0),
     };
     arena_reset(&server->scratch);
     enum status status = call_pack(call, &failure, &outgoing.body);
