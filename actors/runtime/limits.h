@@ -37,6 +37,8 @@ enum {
     REQUEST_BYTES_MAX = 16 << 20, // frames of one edge's requests in flight; then 503
     TENANT_QUEUE_SHARE = 4, // one tenant has at most this part of an edge's window queued in a
                             // broker (429), and of an actor's window in hand while others wait
+    TENANTLESS_QUEUE_SHARE = 2, // an edge's requests without a tenant have this part of its window
+                                // queued (503): an edge that starts looks all its tokens up
 };
 
 // --- HTTP --------------------------------------------------------------------------------------

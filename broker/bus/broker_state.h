@@ -169,7 +169,8 @@ void recovery_regroup(struct broker *broker);
 // --- ownership.c ---------------------------------------------------------------------------------
 // Recomputes whether an actor may get work, and whether it has credit.
 void actor_refresh(struct broker *broker, uint32_t actor);
-// The owner of a flow of commands for its next request, or NO_ACTOR: nobody can take it now. A
+// The owner of a tenant's flow of commands for its next request, or NO_ACTOR: nobody can take it
+// now (those without a tenant, which have no order to keep, are not owned). A
 // flow keeps its owner while that one lives and has something of it in hand, so that a later
 // command never overtakes an earlier one.
 void flow_settle_owner(struct broker *broker, struct flow *flow, uint16_t operation);

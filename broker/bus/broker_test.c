@@ -113,7 +113,8 @@ static void test_lanes_have_floors(void) {
     rig_edge(rig, 1);
     rig_actor(rig, 11, ROLE_QUERY, 1);
     for (uint8_t lane = 0; lane < LANE_COUNT; lane++)
-        ask_many(rig, (struct ask){READ, .correlation = 1000U * lane + 1, .lane = lane}, 200);
+        ask_many(rig, (struct ask){READ, .correlation = 1000U * lane + 1, .lane = lane},
+                 lane == LANE_INTERACTIVE ? 200 : 20);
     (void)next_delivery(rig, 11);
     for (uint32_t i = 0; i < 200; i++)
         served[next_delivery(rig, 11)->envelope.lane]++;
@@ -143,25 +144,56 @@ static void test_tenants_take_turns(void) {
     rig_close(rig);
 }
 
-static void test_a_quarter_while_others_wait(void) {
+// As when somebody tries one token after the other: there is always another look-up that waits.
+static void test_requests_without_a_tenant_take_one_turn(void) {
+    struct rig *rig = rig_open();
+    uint32_t served[4] = {0};
+    rig_edge(rig, 1);
+    rig_edge(rig, 2);
+    rig_actor(rig, 11, ROLE_QUERY, 1);
+    ask_many(rig, (struct ask){READ, .correlation = 1}, 40);
+    ask_many(rig, (struct ask){READ, .correlation = 1001, .tenant = 2}, 3);
+    ask_many(rig, (struct ask){READ, .correlation = 2001, .tenant = 3}, 3);
+    rig_ask(rig, 2, (struct ask){READ, .correlation = 77}); // has its turn among them
+    for (uint32_t i = 0; i < 12; i++) {
+        const struct sent_frame *frame = next_delivery(rig, 11);
+        served[frame->envelope.session == 20 ? 1 : frame->envelope.tenant.bytes[0]]++;
+        rig_ask(rig, 1, (struct ask){READ, .correlation = 41 + i});
+    }
+    EXPECT_INTEGER(served[1], 1);
+    EXPECT_INTEGER(served[2], 3);
+    EXPECT_INTEGER(served[3], 3);
+    EXPECT_INTEGER(served[0], 5);
+    rig_close(rig);
+}
+
+static void test_a_quarter_while_others_wait(uint8_t tenant) {
     struct rig *rig = rig_open();
     uint32_t in_hand[3] = {0};
     rig_edge(rig, 1);
     rig_actor(rig, 11, ROLE_QUERY, 16);
-    ask_many(rig, (struct ask){READ, .correlation = 1, .tenant = 1}, 40);
+    ask_many(rig, (struct ask){READ, .correlation = 1, .tenant = tenant}, 40);
     EXPECT_INTEGER(rig->peers[11].delivered, 16); // alone it has all of it
     ask_many(rig, (struct ask){READ, .correlation = 101, .tenant = 2}, 2);
     struct sent_frame *first[16];
     for (uint32_t i = 0; i < 16; i++)
         first[i] = rig_take(rig, 11, KIND_REQUEST);
-    rig_answer(rig, first[0], 1); // 15 of tenant 1 are in hand
+    rig_answer(rig, first[0], 1); // 15 of the first are in hand
     rig_answer(rig, first[1], 1);
     for (uint32_t i = 0; i < 2; i++)
         in_hand[rig_take(rig, 11, KIND_REQUEST)->envelope.tenant.bytes[0]]++;
     EXPECT_INTEGER(in_hand[2], 2);
     rig_answer(rig, first[2], 1); // nobody else waits any more
-    EXPECT_INTEGER(rig_take(rig, 11, KIND_REQUEST)->envelope.tenant.bytes[0], 1);
+    EXPECT_INTEGER(rig_take(rig, 11, KIND_REQUEST)->envelope.tenant.bytes[0], tenant);
     rig_close(rig);
+}
+
+static void test_a_quarter_for_a_tenant(void) {
+    test_a_quarter_while_others_wait(1);
+}
+
+static void test_a_quarter_without_a_tenant(void) {
+    test_a_quarter_while_others_wait(0);
 }
 
 static void test_over_share(void) {
@@ -179,6 +211,38 @@ static void test_over_share(void) {
     rig_ask(rig, 2, (struct ask){READ, .correlation = 2, .tenant = 2});
     EXPECT(!rig_has(rig, 2));
     EXPECT_INTEGER(drops(rig, CAUSE_OVER_SHARE), 2);
+    rig_close(rig);
+}
+
+// Nobody is there to be told that it asks too much.
+static void test_too_many_without_a_tenant(void) {
+    struct rig *rig = rig_open();
+    rig_edge(rig, 1);
+    rig_edge(rig, 2);
+    rig_actor(rig, 11, ROLE_QUERY, 1);
+    ask_many(rig, (struct ask){READ, .correlation = 1},
+             1 + EDGE_WINDOW_INTERACTIVE / TENANTLESS_QUEUE_SHARE);
+    EXPECT(!rig_has(rig, 1));
+    rig_ask(rig, 1, (struct ask){READ, .correlation = 5000});
+    EXPECT_INTEGER(rig_take_status(rig, 1, STATUS_BUSY)->envelope.correlation, 5000);
+    EXPECT_INTEGER(drops(rig, CAUSE_BUSY), 1);
+    rig_ask(rig, 1, (struct ask){READ, .correlation = 5001, .tenant = 1});
+    rig_ask(rig, 2, (struct ask){READ, .correlation = 1}); // the other edge has its own
+    EXPECT(!rig_has(rig, 1) && !rig_has(rig, 2));
+    rig_close(rig);
+}
+
+// No order is owed to anybody: one actor need not get them all.
+static void test_commands_without_a_tenant_spread(void) {
+    struct rig *rig = rig_open();
+    rig_edge(rig, 1);
+    rig_actor(rig, 11, ROLE_COMMAND, 4);
+    rig_actor(rig, 12, ROLE_COMMAND, 4);
+    ask_many(rig, (struct ask){WRITE, .correlation = 1, .lane = LANE_COMMAND}, 10);
+    EXPECT_INTEGER(rig->peers[11].delivered, 4);
+    EXPECT_INTEGER(rig->peers[12].delivered, 4);
+    rig_answer(rig, rig_take(rig, 12, KIND_REQUEST), 1);
+    EXPECT_INTEGER(rig->peers[12].delivered, 5);
     rig_close(rig);
 }
 
@@ -422,8 +486,13 @@ int main(void) {
         {"the actor with the most free of its window is asked", test_least_loaded},
         {"each waiting lane gets a twentieth at least", test_lanes_have_floors},
         {"tenants take turns", test_tenants_take_turns},
-        {"a tenant has a quarter of a window while others wait", test_a_quarter_while_others_wait},
+        {"requests without a tenant take one turn an edge",
+         test_requests_without_a_tenant_take_one_turn},
+        {"a tenant has a quarter of a window while others wait", test_a_quarter_for_a_tenant},
+        {"requests without a tenant have a quarter, too", test_a_quarter_without_a_tenant},
         {"a tenant's queue is limited, others still get in", test_over_share},
+        {"requests without a tenant are limited an edge", test_too_many_without_a_tenant},
+        {"commands without a tenant go to any actor", test_commands_without_a_tenant_spread},
         {"time in the queue is part of the budget", test_budget_in_the_queue},
         {"a request that an actor never answers is given up", test_unanswered},
         {"the same attempt counts once", test_duplicates},

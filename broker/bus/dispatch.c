@@ -144,8 +144,8 @@ static struct request *schedule_next(struct broker *broker, uint32_t schedule, u
     return NULL;
 }
 
-// Where an actor's next request of a lane comes from: the commands it owns and the reads of its
-// groups take turns.
+// Where an actor's next request of a lane comes from: the commands it owns and what nobody owns of
+// its groups take turns.
 static struct request *actor_next_of_lane(struct broker *broker, uint32_t slot, uint32_t lane) {
     struct actor *actor = &broker->actors[slot];
     uint32_t first = actor->turn++;
@@ -257,18 +257,19 @@ static uint32_t actor_for_arrival(struct broker *broker, const struct flow *flow
 
 static bool request_enqueue(struct broker *broker, const struct arrival *arrival,
                             struct request *request, struct flow *flow) {
-    uint32_t share = lane_windows[flow->lane] / TENANT_QUEUE_SHARE;
-    bool over = !flow->lone && flow->queued >= share;
+    uint32_t part = flow->tenantless ? TENANTLESS_QUEUE_SHARE : TENANT_QUEUE_SHARE;
+    bool over = flow->queued >= lane_windows[flow->lane] / part;
     bool full = broker->pool.queued >= BROKER_MESSAGES_MAX ||
                 broker->pool.queued_bytes + arrival->length > BROKER_BYTES_MAX;
     // In a full broker whoever holds more than an even part of it is the one who is too many.
-    over |= full && !flow->lone && flow->queued > BROKER_MESSAGES_MAX / broker->flows.used;
+    over |= full && flow->queued > BROKER_MESSAGES_MAX / broker->flows.used;
     if (over || full ||
         !request_keep_frame(&broker->pool, request, arrival->frame, arrival->length)) {
+        bool tenant_over = over && !flow->tenantless; // else nobody is there to be told
         request_give(&broker->pool, request);
         flow_release_if_idle(&broker->flows, flow);
-        request_refuse(broker, arrival, over ? STATUS_OVER_SHARE : STATUS_BUSY,
-                       over ? CAUSE_OVER_SHARE : CAUSE_BUSY);
+        request_refuse(broker, arrival, tenant_over ? STATUS_OVER_SHARE : STATUS_BUSY,
+                       tenant_over ? CAUSE_OVER_SHARE : CAUSE_BUSY);
         return false;
     }
     request->state = REQUEST_QUEUED;
@@ -281,17 +282,15 @@ static bool request_enqueue(struct broker *broker, const struct arrival *arrival
 static struct flow *arrival_flow(struct broker *broker, const struct envelope *envelope) {
     uint64_t tenant[2];
     memcpy(tenant, envelope->tenant.bytes, sizeof tenant);
-    bool lone = tenant[0] == 0 && tenant[1] == 0;
-    if (lone) {
-        tenant[0] = envelope->session;
-        tenant[1] = envelope->correlation << 8 | envelope->attempt;
-    }
+    bool tenantless = tenant[0] == 0 && tenant[1] == 0;
+    if (tenantless)
+        tenant[1] = envelope->session;
     uint8_t group = broker->operation_group[envelope->operation];
-    struct flow *flow = flow_obtain(&broker->flows, tenant, envelope->lane, group, lone);
+    struct flow *flow = flow_obtain(&broker->flows, tenant, envelope->lane, group, tenantless);
     if (flow == NULL)
         return NULL;
     if (flow->queued == 0 && flow->in_flight == 0)
-        flow->owned = (envelope->flags & FLAG_READ_ONLY) == 0;
+        flow->owned = !tenantless && (envelope->flags & FLAG_READ_ONLY) == 0;
     if (flow->queued == 0)
         flow_settle_owner(broker, flow, envelope->operation);
     return flow;
@@ -358,7 +357,7 @@ void dispatch_receive_request(struct broker *broker, struct arrival *arrival) {
         return;
     peer->open[envelope->lane]++;
     broker->lanes[envelope->lane].accepted++;
-    if (!flow->lone)
+    if (!flow->tenantless)
         busiest_add(&broker->busiest, envelope->tenant);
     if (actor != NO_ACTOR) {
         if (age_us > 0)

@@ -43,12 +43,12 @@ uint32_t flow_index(const struct flow_table *table, const struct flow *flow) {
 }
 
 struct flow *flow_obtain(struct flow_table *table, const uint64_t tenant[2], uint8_t lane,
-                         uint8_t group, bool lone) {
+                         uint8_t group, bool tenantless) {
     uint32_t bucket = bucket_of_flow(tenant, lane, group);
     for (uint32_t i = table->buckets[bucket]; i != NO_INDEX; i = table->flows[i].bucket_next) {
         struct flow *flow = &table->flows[i];
         if (flow->tenant[0] == tenant[0] && flow->tenant[1] == tenant[1] && flow->lane == lane &&
-            flow->group == group && flow->lone == lone)
+            flow->group == group && flow->tenantless == tenantless)
             return flow;
     }
     uint32_t index = table->free;
@@ -68,7 +68,7 @@ struct flow *flow_obtain(struct flow_table *table, const uint64_t tenant[2], uin
         .group = group,
         .owner = NO_ACTOR,
         .list = FLOW_OUT,
-        .lone = lone,
+        .tenantless = tenantless,
     };
     table->buckets[bucket] = index;
     table->used++;
@@ -163,7 +163,7 @@ void flow_pull(struct flow_table *table, struct request_pool *pool, struct flow 
     // A new flow that runs empty takes its turn among the old ones before it may be new again:
     // else one that always has a single request would starve them.
     if (flow->queued == 0)
-        flow_list(table, flow, flow->list == FLOW_NEW && !flow->lone ? FLOW_OLD : FLOW_OUT);
+        flow_list(table, flow, flow->list == FLOW_NEW ? FLOW_OLD : FLOW_OUT);
     flow_forget_empty(table, flow);
 }
 

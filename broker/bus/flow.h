@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who is served next. A flow is the requests of one tenant in one lane and group of operations
-// (a request without a tenant is a flow of its own). A schedule is a set of flows that compete
-// for the same actors: one a group for reads, one an actor for the commands whose tenants it owns.
+// Who is served next. A flow is the requests of one tenant in one lane and group of operations.
+// Those that an edge sends without a tenant, as to look a token up, are one flow: each may be for
+// another tenant or for none, and however many there are, they have one turn. A schedule is a set
+// of flows that compete for the same actors: one an actor for the commands whose tenants it owns,
+// one a group for all others.
 //
 // Inside a lane of a schedule: deficit round robin, one request is one unit. A flow that begins to
 // wait is served before those that waited already, once (the list NEW), then in turn (OLD). One
@@ -16,7 +18,7 @@ enum { FLOW_QUANTUM = 1, FLOW_BUCKETS = 2 * BROKER_TENANTS_MAX };
 enum flow_list { FLOW_NEW, FLOW_OLD, FLOW_CAPPED, FLOW_LISTS, FLOW_OUT = FLOW_LISTS };
 
 struct flow {
-    uint64_t tenant[2]; // or session and correlation of the one request
+    uint64_t tenant[2]; // or 0 and the session of the edge
     uint32_t first; // its queue of requests
     uint32_t last;
     uint32_t queued;
@@ -31,7 +33,7 @@ struct flow {
     uint8_t list; // enum flow_list
     int8_t deficit;
     bool owned; // commands: goes to one actor at a time
-    bool lone; // without a tenant
+    bool tenantless;
 };
 
 struct flow_ends {
@@ -59,7 +61,7 @@ void flow_table_deinit(struct flow_table *table);
 
 // The flow of that name, made if need be; NULL when the table is full.
 struct flow *flow_obtain(struct flow_table *table, const uint64_t tenant[2], uint8_t lane,
-                         uint8_t group, bool lone);
+                         uint8_t group, bool tenantless);
 struct flow *flow_at(const struct flow_table *table, uint32_t index);
 uint32_t flow_index(const struct flow_table *table, const struct flow *flow);
 

@@ -55,7 +55,8 @@ void recovery_hand_back(struct broker *broker) {
 
 static void request_regroup(struct broker *broker, struct request *request, uint8_t group) {
     struct flow *from = flow_at(&broker->flows, request->flow);
-    struct flow *to = flow_obtain(&broker->flows, from->tenant, from->lane, group, from->lone);
+    struct flow *to =
+        flow_obtain(&broker->flows, from->tenant, from->lane, group, from->tenantless);
     if (to == NULL) {
         dispatch_end(broker, request, STATUS_BUSY, CAUSE_BUSY);
         return;

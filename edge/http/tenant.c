@@ -10,6 +10,8 @@
 #include <strings.h>
 
 enum { WAYS = 8, SECRET_BYTES = 40, LOOKUP_BUCKETS = 2048 };
+static_assert(TENANT_LOOKUPS_MAX <= EDGE_WINDOW_INTERACTIVE / TENANTLESS_QUEUE_SHARE,
+              "all of an edge's look-ups may wait in one broker");
 
 struct entry {
     struct token token;
