@@ -24,6 +24,7 @@ struct batch {
     uint32_t parked_count;
     uint32_t last_group;
     uint64_t probe_us; // when parked tenants are asked for
+    uint16_t probe_from; // the first place whose tenant is asked for: one probe may not do for all
     enum batch_kind under_way;
     struct batch_group group; // that is under way
     struct isolation isolations[BULKHEAD_TENANTS_MAX];
@@ -199,12 +200,13 @@ static void group_sort(struct batch *batch) {
 
 static void group_probe(struct batch *batch) {
     struct batch_group *group = &batch->group;
-    for (uint16_t i = batch->first; i != NONE; i = batch->places[i].next) {
-        const struct place *place = &batch->places[i];
+    for (uint32_t i = 0; i < COMMANDS_IN_HAND_MAX && group->tenant_count < BATCH_MEMBERS_MAX; i++) {
+        const struct place *place = &batch->places[batch->probe_from];
+        batch->probe_from = (uint16_t)((batch->probe_from + 1) % COMMANDS_IN_HAND_MAX);
         bool known = !place->parked;
         for (uint32_t j = 0; j < group->tenant_count && !known; j++)
             known = uuid_equal(group->tenants[j], place->about.tenant);
-        if (!known && group->tenant_count < BATCH_MEMBERS_MAX)
+        if (!known)
             group->tenants[group->tenant_count++] = place->about.tenant;
     }
     group->kind = BATCH_PROBE;

@@ -8,11 +8,12 @@
 //
 // - A member fails: the others go again at once as one group, but for later members of its tenant;
 //   then the culprit alone; then those later members. The culprit's tenant goes without others for
-//   BULKHEAD_MS.
+//   BULKHEAD_MS, unless all it met was a row that somebody else had locked (TROUBLE_LOCKED).
 // - The sync fails, and nobody knows the culprit: the group is halved.
 // - The lock is not had in LOCK_TIMEOUT_MS: the group's tenants are parked, a probe (SKIP LOCKED)
-//   asks which are free, those go on, the others are asked again every BATCH_PROBE_MS. A solitary
-//   command, whose lock only a repeat of it can hold, ends.
+//   asks which are free, those go on, the others are asked again every BATCH_PROBE_MS, in turn
+//   where they are too many for one probe. A solitary command, whose lock only a repeat of it can
+//   hold, ends.
 // - The server fails, or the connection: the group ends, the commands behind it stay.
 #pragma once
 #include "limits.h"

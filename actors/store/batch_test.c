@@ -185,6 +185,34 @@ static void test_a_locked_tenant_is_probed_for_while_others_go_on(void) {
     batch = batch_free(batch);
 }
 
+static void test_probes_go_round(void) {
+    struct batch *batch = batch_new();
+    struct batch_verdicts verdicts = {0};
+    bool asked[BATCH_MEMBERS_MAX + 2] = {false};
+    for (uint16_t i = 0; i < BATCH_MEMBERS_MAX; i++)
+        add(batch, i, (uint8_t)i);
+    struct batch_group group;
+    batch_next(batch, 0, &group);
+    batch_failed(batch, BATCH_FAILED_LOCK, 0, TROUBLE_LOCKED, 0, &verdicts);
+    EXPECT_NEXT(batch, 0, "probe");
+    batch_probed(batch, NULL, 0, 0);
+    add(batch, BATCH_MEMBERS_MAX, BATCH_MEMBERS_MAX);
+    add(batch, BATCH_MEMBERS_MAX + 1, BATCH_MEMBERS_MAX + 1);
+    EXPECT_NEXT(batch, 0, "64 65");
+    batch_failed(batch, BATCH_FAILED_LOCK, 0, TROUBLE_LOCKED, 0, &verdicts);
+    for (uint64_t now_us = 0; now_us <= BATCH_PROBE_MS * 1000; now_us += BATCH_PROBE_MS * 1000) {
+        batch_next(batch, now_us, &group);
+        EXPECT_INTEGER(group.kind, BATCH_PROBE);
+        EXPECT_INTEGER(group.tenant_count, BATCH_MEMBERS_MAX);
+        for (uint32_t i = 0; i < group.tenant_count; i++)
+            asked[group.tenants[i].bytes[0]] = true;
+        batch_probed(batch, NULL, 0, now_us);
+    }
+    for (uint32_t i = 0; i < COUNT_OF(asked); i++)
+        EXPECT(asked[i]);
+    batch = batch_free(batch);
+}
+
 // Whoever has its lock does the same command: to try again would only hold up all others.
 static void test_a_locked_command_without_tenant_ends(void) {
     struct batch *batch = batch_new();
@@ -283,7 +311,6 @@ struct model {
     uint32_t added;
     uint32_t tried[MODEL_TENANTS]; // number of the last one that took effect or ended
     uint64_t locked_until_us[MODEL_TENANTS];
-    bool sync_failed_before[MODEL_COMMANDS];
 };
 
 static uint32_t chance(struct model *model, uint32_t below) {
@@ -430,6 +457,7 @@ int main(void) {
         {"a failed sync is halved until the culprit is alone", test_a_failed_sync_is_halved},
         {"a locked tenant is probed for while the others go on",
          test_a_locked_tenant_is_probed_for_while_others_go_on},
+        {"probes go round where one has no room for all", test_probes_go_round},
         {"a command without tenant that is locked ends", test_a_locked_command_without_tenant_ends},
         {"a member that met a lock goes again and is not isolated",
          test_a_member_that_met_a_lock_goes_again_and_is_not_isolated},
