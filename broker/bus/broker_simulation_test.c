@@ -39,6 +39,7 @@ static const struct {
     {"drains", offsetof(struct tally, drains)},
     {"restarts", offsetof(struct tally, restarts)},
     {"partitions", offsetof(struct tally, partitions)},
+    {"floods", offsetof(struct tally, floods)},
     {"frames lost", offsetof(struct tally, lost)},
     {"overtaken", offsetof(struct tally, overtaken)},
     {"delivered twice", offsetof(struct tally, twice)},

@@ -168,6 +168,7 @@ static struct faults faults_of_seed(struct world *world) {
     faults.drain = kind == GENTLE_DRAINS || kind == GENTLE_ROUGH;
     faults.crash = faults.hang = kind == GENTLE_ROUGH;
     faults.slow = chance_percent(world, 30);
+    faults.flood = kind == GENTLE_QUIET && !faults.slow && chance_percent(world, 50);
     if (faults.gentle)
         return faults;
     faults.crash = chance_percent(world, 60);
@@ -194,7 +195,7 @@ struct world *world_new(uint64_t seed, bool trace) {
     world->faults = faults_of_seed(world);
     client_init(world);
     world->fault_gap_us = 50000 + chance(world, 1000000);
-    world->requests_wanted = 100 + chance(world, 300);
+    world->requests_wanted = world->faults.flood ? HISTORY_MAX - 300 : 100 + chance(world, 300);
     world->calm_us = world->now_us + 3000000 + chance(world, 5000000);
     world->end_us = world->calm_us + 25000000;
     for (uint32_t process = 0; process < PROCESSES; process++) {

@@ -126,6 +126,7 @@ struct history {
     uint8_t status;
     bool command;
     bool own_key; // the client gave a key, and may ask again with it; else the edge makes one
+    bool flood; // the next follows when it is answered
     bool accepted;
     bool cancelled;
     bool mishandled; // one of its frames came twice or was overtaken, as no connection does it
@@ -169,12 +170,13 @@ struct wish {
 struct faults { // of this seed
     bool crash, hang, partition, loss, reorder, repeat, drain, slow;
     bool gentle; // one fault at a time, of one process, no edge: it must cost no request
+    bool flood; // one edge always asks more without a tenant than the actors take; gentle
 };
 
 // How often each thing happened: a run in which one of them never did shows nothing about it.
 struct tally {
     uint64_t events;
-    uint64_t crashes, hangs, drains, restarts, partitions;
+    uint64_t crashes, hangs, drains, restarts, partitions, floods;
     uint64_t lost, overtaken, twice, again; // frames; again: on a later connection
     uint64_t asked, resent, cancelled, done; // requests; done: commands that took effect
     uint64_t ok, unavailable, lost_answers, expired; // answers

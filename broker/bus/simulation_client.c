@@ -4,8 +4,10 @@
 #include "simulation.h"
 
 enum { READ, WRITE, READ_WITHOUT_TENANT, WRITE_WITHOUT_TENANT };
+enum { FLOOD = 120, FLOOD_BUDGET_MS = 2000 };
 
-// Budgets differ from seed to seed: with short ones requests expire in every place.
+// Budgets differ from seed to seed: with short ones requests expire in every place. Under a flood
+// that of a read is shorter than the flood: whoever waits for its end comes too late.
 void client_init(struct world *world) {
     static const struct operation kinds[OPERATIONS] = {
         [READ] = {.number = 1, .kind = OPERATION_QUERY, .lane = LANE_INTERACTIVE},
@@ -13,8 +15,10 @@ void client_init(struct world *world) {
         [READ_WITHOUT_TENANT] = {.number = 3, .kind = OPERATION_QUERY, .lane = LANE_INTERACTIVE},
         [WRITE_WITHOUT_TENANT] = {.number = 4, .kind = OPERATION_COMMAND, .lane = LANE_TASK},
     };
-    uint32_t budget_ms =
-        world->faults.gentle || chance_percent(world, 50) ? 10000 : 600 + chance(world, 3000);
+    bool patient = world->faults.gentle || chance_percent(world, 50);
+    uint32_t budget_ms = patient ? 10000 : 600 + chance(world, 3000);
+    if (world->faults.flood)
+        budget_ms = FLOOD_BUDGET_MS;
     for (uint32_t i = 0; i < OPERATIONS; i++) {
         world->operations[i] = kinds[i];
         world->operations[i].budget_ms =
@@ -58,6 +62,8 @@ static void client_send(struct world *world, uint32_t edge, const struct operati
                                 .tenant = (uint8_t)tenant,
                                 .wish = wish,
                                 .command = command,
+                                .flood = world->faults.flood && edge == FIRST_EDGE &&
+                                         operation->number == READ_WITHOUT_TENANT + 1,
                                 .own_key = own_key};
     uint64_t correlation = 0;
     enum status status =
@@ -76,7 +82,15 @@ static void client_send(struct world *world, uint32_t edge, const struct operati
     process_plan_tick(world, edge);
 }
 
+static void client_flood(struct world *world) {
+    client_send(world, FIRST_EDGE, &world->operations[READ_WITHOUT_TENANT], 0, UINT32_MAX);
+}
+
 void client_ask(struct world *world) {
+    bool begins = world->faults.flood && world->requests == 0;
+    world->tally.floods += begins;
+    for (uint32_t i = 0; begins && i < FLOOD; i++)
+        client_flood(world);
     uint32_t burst = chance_percent(world, 10) ? 1 + chance(world, 20) : 1;
     uint32_t edge = FIRST_EDGE + chance(world, world->edges);
     for (uint32_t i = 0; i < burst; i++) {
@@ -105,6 +119,8 @@ void client_answer(struct world *world, uint32_t id, const struct answer *answer
         memcpy(&echoed, answer->body.bytes, sizeof echoed);
     if (answer->status == STATUS_OK && echoed != id)
         world_fail(world, "request %u got the body of %u", id, echoed);
+    if (history->flood && world->requests < world->requests_wanted)
+        client_flood(world);
     if (!history->command || world->requests >= world->requests_wanted + 200)
         return;
     bool failed = answer->status != STATUS_OK;
