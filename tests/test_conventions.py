@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every route has in common: who may ask, how errors look, what HTTP is spoken."""
+import json
 import re
 import time
 import uuid
@@ -332,6 +333,23 @@ def test_a_request_id_is_kept_or_made(user):
         answer = user.get("/api/banks", headers={"X-Request-Id": bad})
         assert answer.header("X-Request-Id") not in (None, "", bad)
     assert user.get("/api/nothing").header("X-Request-Id")
+
+
+def test_a_failure_of_ours_is_found_in_the_log_by_its_trace(system, user):
+    trace, said = uuid.uuid4().hex, []
+    body = user.transaction_body(memo="sexta-feira 13")
+    system.sql("ALTER TABLE transactions ADD CONSTRAINT unlucky CHECK (memo <> 'sexta-feira 13')"
+               " NOT VALID")
+    try:
+        answer = user.post("/api/transactions", body,
+                           headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
+    finally:
+        system.sql("ALTER TABLE transactions DROP CONSTRAINT unlucky")
+    assert_is_error(answer, 500)
+    for log in (system.data / "log").glob("*.log"):
+        said += [json.loads(line) for line in log.read_text().splitlines() if trace in line]
+    assert [(line["severity"], line["operation"], line["tenant"], line["state"])
+            for line in said] == [("ERROR", "create_transaction", user.user_id, "23514")]
 
 
 def test_traceparent_is_continued(system, user):

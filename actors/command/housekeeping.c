@@ -74,10 +74,8 @@ static void housekeeping_trouble(void *context, struct database *database, const
 }
 
 static void housekeeping_refused(void *context, struct database *database, const char *sentence) {
-    (void)context;
     (void)database;
-    log_line(LOG_CRITICAL, NULL, sentence, "hint", "run `valorize migrate` of this build", NULL);
-    exit(EXIT_FAILURE);
+    database_end_process(context, sentence);
 }
 
 struct housekeeping *housekeeping_new(struct loop *loop, const char *url, const char *name,

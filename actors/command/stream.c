@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stream.h"
 
-#include "log.h"
+#include <stdio.h>
 
 enum {
     OWN_STATEMENTS = 3,
@@ -40,7 +40,7 @@ struct stream {
     struct database_result *results[BATCH_MEMBERS_MAX];
     struct database_result *head_result;
     uint32_t failed_tag; // UINT32_MAX: none
-    enum trouble failed_trouble;
+    bool failing; // whatever the commands are; said
     uint64_t sent_us;
     struct drain drain;
     struct timer timer;
@@ -57,18 +57,30 @@ static void stream_drop_results(struct stream *stream) {
         stream->results[i] = database_result_free(stream->results[i]);
 }
 
-static void stream_tell_verdicts(struct stream *stream) {
+static void stream_tell_verdicts(struct stream *stream, const struct database_error *error) {
     for (uint32_t i = 0; i < stream->verdicts.count; i++) {
         const struct batch_verdict *verdict = &stream->verdicts.verdicts[i];
-        stream->options.on_ended(stream->options.context, verdict->command, verdict->status);
+        stream->options.on_ended(stream->options.context, verdict->command, verdict->status, error);
     }
     stream->verdicts.count = 0;
+}
+
+static void stream_say_failing(struct stream *stream, const char *what,
+                               const struct database_error *error) {
+    if (stream->failing)
+        return;
+    stream->failing = true;
+    char sentence[512];
+    (void)snprintf(sentence, sizeof sentence, "%s: %s (%s)", what, error->message,
+                   error->state); // cut where it is too long
+    stream->options.on_trouble(stream->options.context, sentence);
 }
 
 static void stream_committed(struct stream *stream, uint64_t now_us) {
     struct batch_group group = stream->group;
     stream->group.kind = BATCH_NOTHING;
     stream->head_result = database_result_free(stream->head_result);
+    stream->failing = false;
     batch_committed(stream->batch);
     stream->counters.batches++;
     stream->counters.members += group.count;
@@ -78,17 +90,30 @@ static void stream_committed(struct stream *stream, uint64_t now_us) {
     memset(stream->results, 0, sizeof stream->results);
 }
 
-static void stream_failed(struct stream *stream, enum batch_failure failure, enum trouble trouble,
-                          uint64_t now_us) {
+// An error is a command's own unless the server is in trouble, or the lock is for another reason
+// than that somebody holds it. Verdicts come of such a one only where the command was alone.
+static bool error_is_of_command(enum batch_failure failure, const struct database_error *error) {
+    return error->trouble != TROUBLE_SERVER &&
+           (failure != BATCH_FAILED_LOCK || error->trouble == TROUBLE_LOCKED);
+}
+
+// error: NULL when the connection ended.
+static void stream_failed(struct stream *stream, enum batch_failure failure,
+                          const struct database_error *error, uint64_t now_us) {
+    bool own = error != NULL && error_is_of_command(failure, error);
     stream_drop_results(stream);
     stream->counters.failures++;
     uint32_t position = failure == BATCH_FAILED_MEMBER ? stream->failed_tag - 1 : 0;
-    batch_failed(stream->batch, failure, position, trouble, now_us, &stream->verdicts);
+    batch_failed(stream->batch, failure, position, error == NULL ? TROUBLE_SERVER : error->trouble,
+                 now_us, &stream->verdicts);
     stream->counters.isolations = batch_isolations(stream->batch);
     stream->group.kind = BATCH_NOTHING;
-    stream_tell_verdicts(stream);
+    if (error != NULL && !own)
+        stream_say_failing(stream, "Batches of commands fail in PostgreSQL and are refused", error);
+    stream_tell_verdicts(stream, own ? error : NULL);
 }
 
+// failed: it is asked again.
 static void stream_probed(struct stream *stream, bool failed, uint64_t now_us) {
     struct uuid tenants[BATCH_MEMBERS_MAX];
     struct rows rows = {0};
@@ -121,13 +146,7 @@ static void stream_result(void *context, struct database *database, uint32_t tag
     if (database_result_is_ok(result) || database_result_is_skipped(result) ||
         stream->failed_tag != UINT32_MAX)
         return;
-    struct database_error error;
-    database_result_error(result, &error);
     stream->failed_tag = tag;
-    stream->failed_trouble = error.trouble;
-    if (error.trouble == TROUBLE_STATEMENT)
-        log_line(LOG_ERROR, NULL, "A command's statement failed; its tenant goes alone.", "state",
-                 error.state, "error", error.message, NULL);
 }
 
 static void stream_sync(void *context, struct database *database, uint32_t tag,
@@ -136,16 +155,19 @@ static void stream_sync(void *context, struct database *database, uint32_t tag,
     (void)database;
     (void)tag;
     uint64_t now_us = loop_now_us(stream->loop);
-    if (stream->group.kind == BATCH_PROBE)
+    if (stream->group.kind == BATCH_PROBE) {
+        if (error != NULL)
+            stream_say_failing(stream, "Asking which tenants are free fails, and goes on", error);
         stream_probed(stream, error != NULL, now_us);
-    else if (error == NULL)
+    } else if (error == NULL) {
         stream_committed(stream, now_us);
-    else if (stream->failed_tag == UINT32_MAX)
-        stream_failed(stream, BATCH_FAILED_SYNC, error->trouble, now_us);
-    else
+    } else if (stream->failed_tag == UINT32_MAX) {
+        stream_failed(stream, BATCH_FAILED_SYNC, error, now_us);
+    } else {
         stream_failed(stream,
                       stream->failed_tag == TAG_HEAD ? BATCH_FAILED_LOCK : BATCH_FAILED_MEMBER,
-                      stream->failed_trouble, now_us);
+                      error, now_us);
+    }
 }
 
 static void stream_down(void *context, struct database *database, bool flushed) {
@@ -155,7 +177,7 @@ static void stream_down(void *context, struct database *database, bool flushed) 
     if (stream->group.kind == BATCH_PROBE)
         stream_probed(stream, true, now_us);
     else if (stream->group.kind == BATCH_COMMANDS)
-        stream_failed(stream, flushed ? BATCH_LOST : BATCH_UNSENT, TROUBLE_SERVER, now_us);
+        stream_failed(stream, flushed ? BATCH_LOST : BATCH_UNSENT, NULL, now_us);
 }
 
 static void stream_trouble(void *context, struct database *database, const char *sentence) {
@@ -211,7 +233,7 @@ static void stream_give_back_stale(struct stream *stream) {
         if (!stream->options.stale(stream->options.context, waiting[i]))
             continue;
         (void)batch_remove(stream->batch, waiting[i]); // it waits, so it goes
-        stream->options.on_ended(stream->options.context, waiting[i], STATUS_UNAVAILABLE);
+        stream->options.on_ended(stream->options.context, waiting[i], STATUS_UNAVAILABLE, NULL);
     }
 }
 
@@ -222,7 +244,7 @@ static bool stream_turn(struct drain *drain, uint64_t now_us) {
         return false;
     stream_give_back_stale(stream);
     batch_expire(stream->batch, now_us, &stream->verdicts);
-    stream_tell_verdicts(stream);
+    stream_tell_verdicts(stream, NULL);
     batch_next(stream->batch, now_us, &stream->group);
     if (stream->group.kind == BATCH_NOTHING)
         return false;
@@ -236,7 +258,7 @@ static void stream_look(struct timer *timer, uint64_t now_us) {
     batch_expire(stream->batch, now_us, &stream->verdicts);
     if (down_us != 0 && now_us - down_us > DATABASE_HOLD_MS * UINT64_C(1000))
         batch_refuse_waiting(stream->batch, STATUS_UNAVAILABLE, &stream->verdicts);
-    stream_tell_verdicts(stream);
+    stream_tell_verdicts(stream, NULL);
     loop_timer_set(stream->loop, timer, now_us + LOOK_MS * 1000);
 }
 

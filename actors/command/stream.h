@@ -25,8 +25,11 @@ struct stream_options {
     // receiver's.
     void (*on_committed)(void *context, const uint16_t *commands, uint32_t count,
                          struct database_result *const *results, uint64_t sent_us);
-    // Ended without effect (STATUS_LOST: perhaps with it), no longer in hand.
-    void (*on_ended)(void *context, uint16_t command, enum status status);
+    // Ended without effect (STATUS_LOST: perhaps with it), no longer in hand. error: what its own
+    // statement, or the commit of it alone, failed with; NULL where it ended for another reason.
+    void (*on_ended)(void *context, uint16_t command, enum status status,
+                     const struct database_error *error);
+    // For the log: see database.h; and what fails whatever the commands are, once while it lasts.
     void (*on_trouble)(void *context, const char *sentence);
     void (*on_refused)(void *context, const char *sentence); // see database.h
 };

@@ -26,8 +26,10 @@ struct bench {
     struct uuid tenants[COMMANDS];
     char texts[COMMANDS][2][12];
     int ended[COMMANDS]; // PENDING, or enum status
+    char states[COMMANDS][6]; // SQLSTATE of its own error
     uint32_t groups[COMMANDS]; // number of the commit it came with
-    uint32_t commits;
+    uint32_t commits, errors, sentences;
+    char sentence[512]; // the last one
 };
 
 static const struct bound *bench_bound(void *context, uint16_t command) {
@@ -63,13 +65,19 @@ static void bench_committed(void *context, const uint16_t *commands, uint32_t co
     }
 }
 
-static void bench_ended(void *context, uint16_t command, enum status status) {
-    ((struct bench *)context)->ended[command] = (int)status;
+static void bench_ended(void *context, uint16_t command, enum status status,
+                        const struct database_error *error) {
+    struct bench *bench = context;
+    bench->ended[command] = (int)status;
+    bench->errors += error != NULL;
+    snprintf(bench->states[command], sizeof bench->states[command], "%s",
+             error == NULL ? "" : error->state);
 }
 
 static void bench_trouble(void *context, const char *sentence) {
-    (void)context;
-    (void)sentence; // servers are killed here
+    struct bench *bench = context;
+    bench->sentences++;
+    snprintf(bench->sentence, sizeof bench->sentence, "%s", sentence);
 }
 
 static void bench_refused(void *context, const char *sentence) {
@@ -89,6 +97,10 @@ static bool all_ended(void *context) {
     for (uint32_t i = 0; i < COMMANDS; i++)
         ended &= bench->ended[i] >= 0;
     return ended;
+}
+
+static bool has_said(void *context) {
+    return ((const struct bench *)context)->sentences > 0;
 }
 
 static bool all_but_first_ended(void *context) {
@@ -198,6 +210,9 @@ static void test_a_failing_member_costs_the_others_nothing(void) {
                             " FROM stream_test")),
                 "7|0");
     EXPECT_INTEGER(stream_count(bench->stream)->isolations, 1);
+    EXPECT_INTEGER(bench->errors, 1); // told when it failed alone, not before
+    EXPECT_TEXT(text_of(bench->states[5]), "22012");
+    EXPECT_INTEGER(bench->sentences, 0);
     bench_free(bench);
 }
 
@@ -245,6 +260,48 @@ static void test_a_locked_tenant_does_not_hold_the_others(void) {
     holder_commit(holder);
     loop_until(bench->loop, all_ended, bench);
     EXPECT_INTEGER(bench->ended[0], STATUS_OK);
+    bench_free(bench);
+}
+
+static void test_a_command_of_nobody_tells_that_its_key_is_locked(void) {
+    struct bench *bench = bench_new();
+    loop_until(bench->loop, is_up, bench);
+    FILE *holder = holder_begin("SELECT pg_advisory_xact_lock(x'aa00000000000000'::bigint)");
+    bench_add(bench, 0, 0, 2);
+    loop_until(bench->loop, all_ended, bench);
+    EXPECT_INTEGER(bench->ended[0], STATUS_UNAVAILABLE);
+    EXPECT_TEXT(text_of(bench->states[0]), "55P03");
+    EXPECT_INTEGER(bench->sentences, 0);
+    holder_commit(holder);
+    bench_free(bench);
+}
+
+static void test_what_fails_for_all_is_said_once_while_it_lasts(void) {
+    struct bench *bench = bench_new();
+    loop_until(bench->loop, is_up, bench);
+    FILE *holder = holder_begin(
+        "SELECT FROM users WHERE id = 'aa000000-0000-0000-0000-000000000001' FOR UPDATE");
+    bench_add(bench, 0, 1, 2);
+    bench_add(bench, 1, 2, 2);
+    loop_until(bench->loop, all_but_first_ended, bench); // the first waits for probes
+    EXPECT_INTEGER(bench->sentences, 0);
+    (void)sql("REVOKE UPDATE ON users FROM valorize_command");
+    loop_until(bench->loop, has_said, bench);
+    EXPECT(strstr(bench->sentence, "42501") != NULL);
+    bench_add(bench, 2, 3, 2);
+    loop_until(bench->loop, all_but_first_ended, bench);
+    EXPECT_INTEGER(bench->ended[2], STATUS_UNAVAILABLE);
+    EXPECT_INTEGER(bench->sentences, 1);
+    (void)sql("GRANT UPDATE ON users TO valorize_command");
+    holder_commit(holder);
+    loop_until(bench->loop, all_ended, bench);
+    EXPECT_INTEGER(bench->ended[0], STATUS_OK);
+    EXPECT_INTEGER(bench->errors, 0);
+    (void)sql("REVOKE UPDATE ON users FROM valorize_command");
+    bench_add(bench, 3, 4, 2);
+    loop_until(bench->loop, all_ended, bench);
+    EXPECT_INTEGER(bench->sentences, 2);
+    (void)sql("GRANT UPDATE ON users TO valorize_command");
     bench_free(bench);
 }
 
@@ -301,6 +358,10 @@ int main(void) {
          test_a_failing_member_costs_the_others_nothing},
         {"a command of nobody goes alone", test_a_command_of_nobody_goes_alone},
         {"a locked tenant does not hold the others", test_a_locked_tenant_does_not_hold_the_others},
+        {"a command of nobody tells that its key is locked",
+         test_a_command_of_nobody_tells_that_its_key_is_locked},
+        {"what fails for all is said once while it lasts",
+         test_what_fails_for_all_is_said_once_while_it_lasts},
         {"a tenant deleted while it is waited for is free",
          test_a_tenant_deleted_while_it_is_waited_for_is_free},
         {"what waits while the server is dead is refused, and service returns",

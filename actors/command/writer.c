@@ -2,6 +2,7 @@
 #include "writer.h"
 
 #include "cache.h"
+#include "format.h"
 #include "job.h"
 #include "log.h"
 #include "operations.h"
@@ -102,8 +103,7 @@ static void chain_answer(struct writer *writer, uint16_t first) {
 // --- after the commit ----------------------------------------------------------------------------
 
 // A result that has no such shape is a bug of the statement; its effect stands all the same.
-static void command_read_outcome(struct writer *writer, struct command *command) {
-    (void)writer;
+static void command_read_outcome(struct command *command) {
     if (outcome_read(command->result, &command->job.arena, &command->outcome))
         return;
     log_line(LOG_ERROR, command->job.trace, "A command's statement returned no outcome.",
@@ -140,7 +140,7 @@ static void stream_commits(void *context, const uint16_t *commands, uint32_t cou
         command->result = results[i];
         command->job.begun_us = sent_us;
         command->job.done_us = loop_now_us(writer->loop);
-        command_read_outcome(writer, command);
+        command_read_outcome(command);
         news |= command_had_effect(command) && !command->outcome.replayed;
     }
     if (news)
@@ -184,20 +184,26 @@ static bool stream_asks_stale(void *context, uint16_t number) {
     return session_is_stale(writer->session, &writer->commands[number].job.address);
 }
 
-static void stream_ends(void *context, uint16_t number, enum status status) {
+static void command_log_error(const struct command *command, const struct database_error *error) {
+    char tenant[UUID_TEXT_BYTES + 1];
+    tenant[uuid_write(command->job.caller.tenant, tenant)] = '\0';
+    log_line(LOG_ERROR, command->job.trace, "A command failed in PostgreSQL.", "operation",
+             command->job.handler->operation->name, "tenant", tenant, "state", error->state,
+             "error", error->message, NULL);
+}
+
+static void stream_ends(void *context, uint16_t number, enum status status,
+                        const struct database_error *error) {
     struct writer *writer = context;
-    command_refuse(writer, &writer->commands[number], status);
+    struct command *command = &writer->commands[number];
+    if (error != NULL)
+        command_log_error(command, error);
+    command_refuse(writer, command, status);
 }
 
 static void says_trouble(void *context, const char *sentence) {
     (void)context;
     log_line(LOG_WARNING, NULL, sentence, NULL);
-}
-
-static void stream_refused(void *context, const char *sentence) {
-    (void)context;
-    log_line(LOG_CRITICAL, NULL, sentence, "hint", "run `valorize migrate` of this build", NULL);
-    exit(EXIT_FAILURE);
 }
 
 // --- deliveries ----------------------------------------------------------------------------------
@@ -244,12 +250,6 @@ static uint32_t bound_bytes(const struct bound *bound) {
     return bytes;
 }
 
-static void refuse_delivery(struct writer *writer, const struct return_address *address,
-                            enum status status) {
-    session_reply(writer->session, address, status, RETRY_AFTER_S * 1000000U,
-                  &(struct reply_block){0}, TEXT(""));
-}
-
 static void command_begin(struct writer *writer, struct command *command,
                           const struct handler *handler, const struct delivery *delivery,
                           const struct return_address *address) {
@@ -275,20 +275,20 @@ static void command_begin(struct writer *writer, struct command *command,
 void writer_deliver(struct writer *writer, const struct delivery *delivery) {
     const struct handler *handler =
         served_find(writer->options.served, delivery->envelope.operation);
-    const struct return_address address = session_return_address(writer->session, delivery);
+    const struct return_address address = session_return_address(delivery);
     writer->command_count++;
     if (handler == NULL) {
-        refuse_delivery(writer, &address, STATUS_UNAVAILABLE);
+        session_refuse(writer->session, &address, STATUS_UNAVAILABLE);
         return;
     }
     if (writer_has_key(writer, delivery)) {
         writer->conflict_count++;
-        refuse_delivery(writer, &address, STATUS_CONFLICT);
+        session_refuse(writer->session, &address, STATUS_CONFLICT);
         return;
     }
     struct command *command = writer_take(writer);
     if (command == NULL)
-        refuse_delivery(writer, &address, STATUS_BUSY);
+        session_refuse(writer->session, &address, STATUS_BUSY);
     else
         command_begin(writer, command, handler, delivery, &address);
 }
@@ -314,7 +314,7 @@ static bool writer_open_streams(struct writer *writer, char *ret_sentence, size_
                            .on_committed = stream_commits,
                            .on_ended = stream_ends,
                            .on_trouble = says_trouble,
-                           .on_refused = stream_refused,
+                           .on_refused = database_end_process,
                        },
                        ret_sentence, sentence_size);
         if (stream == NULL)

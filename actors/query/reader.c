@@ -171,6 +171,8 @@ static bool read_goes_on(struct read *read) {
 static void read_finish(struct reader *reader, struct read *read) {
     arena_reset(&reader->arena);
     if (!read_collect_rows(reader, read)) {
+        log_line(LOG_ERROR, read->job.trace, "A read's rows are too many for its memory.",
+                 "operation", read->job.handler->operation->name, NULL);
         read_fail(reader, read, STATUS_INTERNAL);
         return;
     }
@@ -390,20 +392,15 @@ static struct read *reader_take(struct reader *reader) {
     return read;
 }
 
-static void refuse_delivery(struct reader *reader, const struct return_address *address,
-                            enum status status) {
-    session_reply(reader->session, address, status, RETRY_AFTER_S * 1000000U,
-                  &(struct reply_block){0}, TEXT(""));
-}
-
 void reader_deliver(struct reader *reader, const struct delivery *delivery) {
     const struct handler *handler =
         served_find(reader->options.served, delivery->envelope.operation);
-    const struct return_address address = session_return_address(reader->session, delivery);
+    const struct return_address address = session_return_address(delivery);
     struct read *read = handler == NULL ? NULL : reader_take(reader);
     reader->read_count++;
     if (read == NULL) {
-        refuse_delivery(reader, &address, handler == NULL ? STATUS_UNAVAILABLE : STATUS_BUSY);
+        session_refuse(reader->session, &address,
+                       handler == NULL ? STATUS_UNAVAILABLE : STATUS_BUSY);
         return;
     }
     enum status status = job_begin(&read->job, handler, delivery, &address, &reader->failure);
@@ -489,12 +486,6 @@ static void reader_look(struct timer *timer, uint64_t now_us) {
 
 // --- life ----------------------------------------------------------------------------------------
 
-static void pool_refused(void *context, const char *sentence) {
-    (void)context;
-    log_line(LOG_CRITICAL, NULL, sentence, "hint", "run `valorize migrate` of this build", NULL);
-    exit(EXIT_FAILURE);
-}
-
 static bool reader_open(struct reader *reader, char *ret_sentence, size_t sentence_size) {
     const struct reader_options *options = &reader->options;
     reader->pool = pool_new(reader->loop,
@@ -510,7 +501,7 @@ static bool reader_open(struct reader *reader, char *ret_sentence, size_t senten
                                 .on_done = pool_done,
                                 .on_lost = pool_lost,
                                 .on_trouble = says_trouble,
-                                .on_refused = pool_refused,
+                                .on_refused = database_end_process,
                             },
                             ret_sentence, sentence_size);
     if (reader->pool == NULL || options->redis_url[0] == '\0')
@@ -592,6 +583,8 @@ void reader_metrics(const struct reader *reader, struct metrics *metrics) {
                     database.errors);
     metrics_counter(metrics, "valorize_database_connects_total", "Connections made.", NULL,
                     database.connects);
+    metrics_counter(metrics, "valorize_database_connects_failed_total",
+                    "Connections lost, and attempts that failed.", NULL, database.failures);
     metrics_histogram(metrics, "valorize_database_seconds", "A read's time in PostgreSQL.", NULL,
                       &reader->database_times);
     if (reader->cache != NULL)

@@ -37,8 +37,10 @@ bool document_expand(struct text document, struct arena *arena, struct text *ret
     char *bytes = length > REPLY_BYTES_MAX ? NULL : arena_take(arena, length);
     if (bytes == NULL)
         return false;
+    if (LZ4_decompress_safe(document.bytes + DOCUMENT_HEAD_BYTES, bytes,
+                            (int)(document.length - DOCUMENT_HEAD_BYTES),
+                            (int)length) != (int)length)
+        return false;
     *ret_document = (struct text){bytes, length};
-    return LZ4_decompress_safe(document.bytes + DOCUMENT_HEAD_BYTES, bytes,
-                               (int)(document.length - DOCUMENT_HEAD_BYTES),
-                               (int)length) == (int)length;
+    return true;
 }

@@ -7,6 +7,7 @@
 // --- the bus -----------------------------------------------------------------------------------
 enum {
     BROKERS_MAX = 4, // more in VALORIZE_BROKERS: refuse to start
+    IPC_PATH_BYTES_MAX = 100, // of a unix socket; longer: refuse to start
     FRAME_BYTES_MAX = 2 << 20, // longer: the bus drops the sender's connection
     HEARTBEAT_MS = 250, // from the loop, to every peer
     SUSPECT_MS = 750, // silent so long: no new work, reads are sent again

@@ -16,7 +16,6 @@
 
 enum {
     EXIT_REFUSED = 2,
-    IPC_PATH_BYTES_MAX = 100, // of a unix socket's path
     DIRECTORY_BYTES_MAX = 1024, // longer: refuse to start
     DRAIN_SPARE_MS = 300, // of DRAIN_MS, for ending
     HEAP_KEPT_BYTES = 16 << 20, // free memory at the heap's end above it goes back to the kernel

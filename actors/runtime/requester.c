@@ -251,14 +251,14 @@ static void requester_tell_cancel(struct requester *requester, const struct pend
     dial_send(&requester->dial, pending->broker, (struct text){frame, ENVELOPE_BYTES}, TEXT(""));
 }
 
-void requester_cancel(struct requester *requester, uint64_t correlation, uint64_t now_us) {
+// A drain that this ends is noticed at the next tick, which is due at once.
+void requester_cancel(struct requester *requester, uint64_t correlation) {
     struct pending *pending = request_table_find(&requester->table, correlation);
     if (pending == NULL)
         return;
     requester->counters.cancels++;
     requester_tell_cancel(requester, pending);
     request_table_give(&requester->table, pending);
-    (void)now_us; // a drain that this ends is noticed at the next tick, which is due at once
 }
 
 // --- links -------------------------------------------------------------------------------------
@@ -362,11 +362,6 @@ void requester_disconnected(struct requester *requester, uint32_t broker, uint64
 
 // --- receiving ---------------------------------------------------------------------------------
 
-// Which answers only say that this one attempt came to nothing.
-static bool status_may_be_resent(enum status status) {
-    return status == STATUS_LOST || status == STATUS_UNAVAILABLE;
-}
-
 static void requester_receive_reply(struct requester *requester, uint32_t broker,
                                     const struct envelope *envelope, struct text frame,
                                     uint64_t now_us) {
@@ -382,11 +377,11 @@ static void requester_receive_reply(struct requester *requester, uint32_t broker
         return;
     }
     bool current = envelope->attempt + 1 == pending->sends && pending->list >= LIST_SENT;
-    bool refusal = status_may_be_resent(answer.status) || answer.status == STATUS_BUSY ||
+    bool refusal = status_may_resend(answer.status) || answer.status == STATUS_BUSY ||
                    answer.status == STATUS_OVER_SHARE || answer.status == STATUS_EXPIRED;
     if (refusal && !current) { // a newer attempt is under way: its answer counts
         requester->counters.late_replies++;
-    } else if (status_may_be_resent(answer.status)) {
+    } else if (status_may_resend(answer.status)) {
         pending->maybe_done |= answer.status == STATUS_LOST;
         // The broker that lost an actor knows it; one that has none or leaves is left.
         uint32_t avoid = answer.status == STATUS_UNAVAILABLE ? broker : NO_BROKER;

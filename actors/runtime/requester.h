@@ -28,8 +28,8 @@ struct answer {
     uint32_t retry_after_us;
     struct reply_block block; // zero where no actor answered
     uint64_t sent_us; // when the request first left this edge; 0: never
-    struct text body; // JSON of a success, failure_encode of a failure; may be empty (a failure
-                      // without field errors)
+    struct text body; // of a success its document, compressed or not (document.h), of a failure
+                      // failure_encode; may be empty (a failure without field errors)
 };
 
 // Effects. send: false means the connection is gone, the requester acts on it at its next tick or
@@ -83,7 +83,7 @@ MUST_USE enum status requester_request(struct requester *requester, const struct
                                        uint64_t now_us, uint64_t *ret_correlation);
 
 // No answer follows any more; an unknown correlation is ignored.
-void requester_cancel(struct requester *requester, uint64_t correlation, uint64_t now_us);
+void requester_cancel(struct requester *requester, uint64_t correlation);
 
 // To one open broker, or to all. False: none is open.
 bool requester_publish(struct requester *requester, uint16_t operation, struct uuid channel,

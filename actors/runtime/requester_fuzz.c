@@ -171,7 +171,7 @@ static void rig_cancel(struct rig *rig) {
     uint64_t correlation = id < rig->count ? rig->correlations[id] : id;
     if (id < rig->count && rig->asked[id] == ASKED)
         rig->asked[id] = CANCELLED;
-    requester_cancel(rig->requester, correlation, rig->now_us);
+    requester_cancel(rig->requester, correlation);
 }
 
 static void rig_tell(struct rig *rig) {

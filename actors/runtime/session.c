@@ -363,9 +363,7 @@ bool session_ready(const struct session *session) {
                                       : responder_ready(session->responder);
 }
 
-struct return_address session_return_address(const struct session *session,
-                                             const struct delivery *delivery) {
-    (void)session;
+struct return_address session_return_address(const struct delivery *delivery) {
     return responder_return_address(delivery);
 }
 
@@ -373,6 +371,12 @@ void session_reply(struct session *session, const struct return_address *address
                    enum status status, uint32_t retry_after_us, const struct reply_block *block,
                    struct text body) {
     responder_reply(session->responder, address, status, retry_after_us, block, body);
+}
+
+void session_refuse(struct session *session, const struct return_address *address,
+                    enum status status) {
+    session_reply(session, address, status, RETRY_AFTER_S * 1000000U, &(struct reply_block){0},
+                  TEXT(""));
 }
 
 bool session_is_stale(const struct session *session, const struct return_address *address) {
@@ -386,7 +390,7 @@ enum status session_request(struct session *session, const struct outgoing *outg
 }
 
 void session_cancel(struct session *session, uint64_t correlation) {
-    requester_cancel(session->requester, correlation, loop_now_us(session->loop));
+    requester_cancel(session->requester, correlation);
 }
 
 void session_publish(struct session *session, uint16_t operation, struct uuid channel,

@@ -42,13 +42,16 @@ struct session *session_free(struct session *session);
 bool session_ready(const struct session *session);
 
 // Actor: what is needed to answer later. Copy it out of the delivery.
-struct return_address session_return_address(const struct session *session,
-                                             const struct delivery *delivery);
+struct return_address session_return_address(const struct delivery *delivery);
 
 // Actor: each delivery is answered exactly once, which gives its credit back. body is copied.
 void session_reply(struct session *session, const struct return_address *address,
                    enum status status, uint32_t retry_after_us, const struct reply_block *block,
                    struct text body);
+
+// Actor: the same with a failure that its status says all about; to be tried again soon.
+void session_refuse(struct session *session, const struct return_address *address,
+                    enum status status);
 
 // Edge: sends now, or waits up to CREDIT_HOLD_MS for credit, resends within the budget. Exactly
 // one on_answer follows, never from inside this call. STATUS_BUSY: the table is full, no

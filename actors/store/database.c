@@ -3,6 +3,7 @@
 
 #include "database_address.h"
 #include "limits.h"
+#include "log.h"
 
 #include <libpq-fe.h>
 #include <stdio.h>
@@ -87,10 +88,6 @@ static void error_fill(const PGresult *result, struct database_error *ret_error)
     snprintf(ret_error->state, sizeof ret_error->state, "%s", state == NULL ? "" : state);
     snprintf(ret_error->message, sizeof ret_error->message, "%s",
              message == NULL ? PQresultErrorMessage(result) : message);
-}
-
-void database_result_error(const struct database_result *result, struct database_error *ret_error) {
-    error_fill(result_of(result), ret_error);
 }
 
 bool database_result_rows(const struct database_result *result, struct arena *arena,
@@ -338,6 +335,12 @@ static void database_poll(struct database *database, uint64_t now_us) {
 // Whether a failed preparation is the fault of this build, not of the moment.
 static bool database_is_refused(const struct database_error *error) {
     return error->trouble == TROUBLE_STATEMENT && strncmp(error->state, "28", 2) != 0;
+}
+
+void database_end_process(void *context, const char *sentence) {
+    (void)context;
+    log_line(LOG_CRITICAL, NULL, sentence, "hint", "run `valorize migrate` of this build", NULL);
+    exit(EXIT_FAILURE);
 }
 
 static void database_prepared(struct database *database, uint32_t tag, const PGresult *result) {

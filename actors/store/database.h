@@ -37,16 +37,20 @@ struct database_options {
     void (*on_up)(void *context, struct database *database);
     void (*on_result)(void *context, struct database *database, uint32_t tag,
                       struct database_result *result);
-    // error: NULL when the transaction was committed.
+    // error: of the statement that failed, or of the commit; NULL when it was committed.
     void (*on_sync)(void *context, struct database *database, uint32_t tag,
                     const struct database_error *error);
     // flushed: all that was given had left this process, so the server may have acted on it.
     void (*on_down)(void *context, struct database *database, bool flushed);
     // An attempt failed (for the log): the first of an outage, then every tenth.
     void (*on_trouble)(void *context, struct database *database, const char *sentence);
-    // A statement is wrong: this build does not fit this database. The process ends.
+    // A statement is wrong: this build does not fit this database. The process ends, by
+    // database_end_process.
     void (*on_refused)(void *context, struct database *database, const char *sentence);
 };
+
+// Logs the sentence and exits: what an owner does about on_refused.
+_Noreturn void database_end_process(void *context, const char *sentence);
 
 // Names of hosts are resolved here, once, blocking. NULL after filling the sentence: the URL makes
 // no sense or the host is unknown. The first attempt begins at once; options are copied.
@@ -79,8 +83,6 @@ bool database_result_is_ok(const struct database_result *result);
 
 // True for a statement that was skipped because an earlier one of its transaction failed.
 bool database_result_is_skipped(const struct database_result *result);
-
-void database_result_error(const struct database_result *result, struct database_error *ret_error);
 
 // The cells point into the result. False: the arena is full.
 MUST_USE bool database_result_rows(const struct database_result *result, struct arena *arena,

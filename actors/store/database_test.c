@@ -112,8 +112,6 @@ static void takes_result(void *context, struct database *database, uint32_t tag,
     bench->result = result;
     if (!database_result_is_ok(result)) {
         note(bench, "r%u%s ", tag, database_result_is_skipped(result) ? "-" : "!");
-        if (!database_result_is_skipped(result))
-            database_result_error(result, &bench->error);
         return;
     }
     struct rows rows = rows_of(result);

@@ -155,8 +155,7 @@ static void actor_wakes(struct timer *timer, uint64_t now_us) {
 
 static void actor_receives(void *context, const struct delivery *delivery) {
     struct actor *actor = context;
-    struct return_address address =
-        session_return_address(process_session(actor->process), delivery);
+    struct return_address address = session_return_address(delivery);
     ASSERT(write(actor->told, "d", 1) == 1);
     if (actor->manner == ACTOR_REVOKES)
         session_publish(process_session(actor->process), EVENT_AUTH_REVOKED, address.tenant,

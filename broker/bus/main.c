@@ -16,7 +16,6 @@ enum {
     BURST_MAX = 256, // frames taken in one pass
     GOODBYE_MS = 200, // the last frames have so long to leave
     ENDPOINT_BYTES_MAX = 1100,
-    IPC_PATH_BYTES_MAX = 100,
 };
 
 struct broker_config {

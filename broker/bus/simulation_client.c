@@ -138,8 +138,7 @@ void client_cancel(struct world *world, uint32_t id) {
     world_note(world, "request %u cancelled", id);
     history->cancelled = true;
     world->tally.cancelled++;
-    requester_cancel(world->processes[history->edge].requester, history->correlation,
-                     world->now_us);
+    requester_cancel(world->processes[history->edge].requester, history->correlation);
 }
 
 void client_edge_died(struct world *world, uint32_t process) {

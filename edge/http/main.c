@@ -140,7 +140,6 @@ int main(int argument_count, char **arguments) {
     struct http_config config;
     config_read(settings, COUNT_OF(settings), &config, argument_count, arguments);
     process_prepare(&config.base);
-    digest_init();
     int listener = edge_listen(&config);
     if (listener < 0)
         return 1;

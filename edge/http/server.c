@@ -403,6 +403,7 @@ static void call_send(struct call *call) {
 
 // --- and back ----------------------------------------------------------------------------------
 
+// Its document is plain: a look-up asks without FLAG_EXPANDS.
 static void lookup_end(struct server *server, struct lookup *lookup, const struct answer *answer) {
     struct waiter *waiters;
     enum status refusal = answer->status;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The HTTP edge: what happens between a request and its answer. Finds the operation, resolves the
 // token, checks and packs the fields, sends one message over the bus, turns the reply into HTTP.
-// It never sees SQL and opens no reply but a failure's.
+// It never sees SQL. Of replies it reads a failure and what a token stands for; a document it
+// hands on as it is, expanded where it came compressed.
 #pragma once
 #include "loop.h"
 #include "session.h"
