@@ -2,7 +2,7 @@
 -- The frame around every command's .sql, which is a list of CTEs ending in
 -- result(outcome text, version bigint, reply text[]) with at most one row. A repeated
 -- Idempotency-Key gets the recorded reply and has no effect, because every effect derives from
--- `fresh`. Only outcome 'ok' is recorded (DECISIONS 6).
+-- `fresh`. Only outcome 'ok' is recorded: a refusal had no effect, and its repeat may succeed.
 -- $1 tenant, $2 key, $3 fingerprint (both 16 bytes, as uuid), $4 whether the edge made the key,
 -- $5 the traceparent, which `fresh` carries into the outbox.
 -- {operation} is the operation's number, {statement} the use case's text.
