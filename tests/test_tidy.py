@@ -47,6 +47,9 @@ CASES = [
                          "[list_books]\n"}, "actors/query/books/list_book.sql:1"),
     ("dead_statements", {"actors__supervisor__a_sql": "--"}, "actors/supervisor/a.sql:1"),
     ("twin_functions", {"a_c": HELPER, "b_c": HELPER.replace("help", "aid")}, "b.c:2"),
+    ("uncalled_functions", {"a_h": SPDX + "// alone(1);\nint *alone(int b);\n",
+                            "a_c": SPDX + "int *alone(int b) {\n    return d(b);\n}\n",
+                            "a_test_c": SPDX + "int *c = alone(1);\n"}, "a.h:3"),
     ("titles", {"A_md": "# One\n# Two\n"}, "A.md:1"),
     ("links", {"A_md": "# One\n\n[b](b.md#c)\n"}, "A.md:3"),
     ("commands", {"A_md": "# One\n```sh\nsudo ./gone\n```\n"}, "A.md:3"),
@@ -63,7 +66,8 @@ def test_a_broken_rule_is_seen_where_it_is(tmp_path, rule, files, place):
 
 def test_a_good_tree_passes_every_rule(tmp_path):
     tree = tree_of(tmp_path, **{
-        "a_c": long_function(66).replace("f(", "g("),
+        "a_c": '#include "a.h"\n' + long_function(66).replace("f(", "g(") + "int b = h(1);\n",
+        "a_h": SPDX + "MUST_USE int h(int b);\n",
         "b_c": SPDX + '// strcpy(a, b)\nconst char b[] = "sprintf(";\nint t = strftime(0);\n',
         "A_md": "# One\n\n[good](good.c)\n\n```sh\n# no title\n./good.c\n```\n"})
     assert [found for rule in tidy.RULES for found in rule(tree)] == []

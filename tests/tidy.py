@@ -52,6 +52,19 @@ LEFTOVERS = re.compile("|".join(rf"\b{head}{tail}\b" for head, tail in (
     ("TO", "DO"), ("FIX", "ME"), ("XX", "X(?![\"'])"), ("HA", "CK"), ("for n", "ow"),
     ("simpl", "ified"), ("as reque", "sted"), ("in a real sys", "tem"))))
 
+# Files that only tests and fuzzers are built from.
+TESTERS = re.compile(r"\w+_(test|fuzz|rig|bench)|expect\w*|fuzz_input|loop_until|simulation\w*"
+                     r"|stage\w*")
+DECLARED = re.compile(r"^(?!typedef|static_assert)[A-Za-z_][\w *]*?\b(\w+)\(", re.MULTILINE)
+# Functions that no program calls and that stay, each with its reason.
+UNCALLED = {
+    "requester_subscribe": "a WebSocket edge's; the broker's side is there, and simulated",
+    "requester_unsubscribe": "the same", "control_read_gap": "the same",
+    "histogram_quantile_us": "what a histogram is worth, as its test measures it",
+    "sql_client_query_binary": "stage.c's, which has no libpq of its own",
+    "sql_client_length": "the same", "sql_client_is_null": "the same",
+}
+
 
 class Tree:
     """Files by path relative to the root, and their lines."""
@@ -243,6 +256,23 @@ def twin_functions(tree):
                 yield path, first, f"{name} is {twins[0][2]} of {twins[0][0]} again"
 
 
+def uncalled_functions(tree):
+    """What a header offers, somebody calls who is no test: in C, or in C that schemas/ writes."""
+    offered, used = {}, set(UNCALLED)
+    for path in tree.files(".c", ".h"):
+        text = without_comments(tree.text[path])
+        if not TESTERS.fullmatch(path.stem):
+            used.update(re.findall(r"\w+", DECLARED.sub("", text)))
+            if path.suffix == ".h":
+                offered.update({found.group(1): (path, text.count("\n", 0, found.start()) + 1)
+                                for found in DECLARED.finditer(text)})
+    for path in tree.files(".py"):
+        if path.parts[0] == "schemas":
+            used.update(re.findall(r"\w+", tree.text[path]))
+    for name in offered.keys() - used:
+        yield *offered[name], f"no program calls {name}"
+
+
 def titles(tree):
     for path in tree.files(".md"):
         plain = re.sub(r"^```.*?^```", lambda found: "\n" * found.group().count("\n"),
@@ -294,7 +324,7 @@ def shell_syntax(tree):
 
 RULES = [size_of_files, size_of_functions, width_of_lines, white_space, licence,
          third_party_headers, banned_calls, leftovers, dead_sources, dead_headers, dead_statements,
-         twin_functions, titles, links, commands, shell_syntax]
+         twin_functions, uncalled_functions, titles, links, commands, shell_syntax]
 
 
 def main():
