@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Takes connections from a listening socket while there is room for them; those it does not take
-// wait in the listen queue. Where the system itself is short of descriptors or memory it tries
-// again a little later.
+// wait in the listen queue. Several processes may share the socket: a connection wakes one of
+// them, in turn, and never one without room. Where the system itself is short of descriptors or
+// memory it tries again a little later.
 #pragma once
 #include "loop.h"
 
@@ -24,4 +25,5 @@ struct http_acceptor {
 // The owner has filled the first part.
 void http_acceptor_begin(struct http_acceptor *acceptor);
 void http_acceptor_look(struct http_acceptor *acceptor); // there may be room again
+void http_acceptor_leave(struct http_acceptor *acceptor); // takes what waits, then as below
 void http_acceptor_end(struct http_acceptor *acceptor); // for good; the listener stays open

@@ -588,7 +588,7 @@ struct http_server *http_server_free(struct http_server *server) {
 
 void http_server_drain(struct http_server *server) {
     server->draining = true;
-    http_acceptor_end(&server->acceptor); // the socket stays open: others may listen on it
+    http_acceptor_leave(&server->acceptor); // the socket stays open: others may listen on it
 }
 
 uint32_t http_server_connections(const struct http_server *server) {
