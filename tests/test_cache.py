@@ -68,3 +68,22 @@ def test_new_readers_do_not_believe_pages_whose_end_redis_did_not_hear(private_s
     for name in commands:
         until(lambda: private_system.metric("valorize_cache_owed", name) == 0, BACK_S,
               "Redis has heard of all that it missed")
+
+
+def kill(system, names):
+    killed = {name: system.signal(name, signal.SIGKILL) for name in names}
+    until(lambda: all(system.is_back(name, pid) for name, pid in killed.items()), BACK_S,
+          "the brokers are back")
+    until(lambda: all(system.metric("valorize_bus_links", name) == 2
+                      for name in system.names("query")), BACK_S, "they are found again")
+
+
+def test_pages_are_believed_while_one_broker_tells_what_is_old(private_system):
+    client = private_system.user()
+    until(private_system.is_settled, 10 * SLACK, "pages count")
+    until(lambda: is_cached(client.get("/api/accounts")), 10 * SLACK, "the page is cached")
+    first, second = private_system.names("broker")
+    kill(private_system, [first])
+    assert is_cached(client.get("/api/accounts"))
+    kill(private_system, [first, second])  # now nobody could have told
+    assert not is_cached(client.get("/api/accounts"))

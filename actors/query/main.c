@@ -37,8 +37,8 @@ static void query_event(void *context, const struct envelope *envelope, struct t
     reader_event(context, envelope);
 }
 
-static void query_connected(void *context) {
-    reader_connected(context);
+static void query_missed(void *context) {
+    reader_missed(context);
 }
 
 static bool query_ready(void *context) {
@@ -81,7 +81,7 @@ static int query_run(struct loop *loop, struct reader *reader, const struct quer
                                                     .on_delivery = query_deliver,
                                                     .on_cancel = query_cancel,
                                                     .on_event = query_event,
-                                                    .on_connected = query_connected,
+                                                    .on_missed = query_missed,
                                                     .ready = query_ready,
                                                     .metrics = query_metrics,
                                                 });

@@ -435,7 +435,7 @@ void reader_event(struct reader *reader, const struct envelope *envelope) {
         cache_bypass(reader->cache, envelope->tenant);
 }
 
-void reader_connected(struct reader *reader) {
+void reader_missed(struct reader *reader) {
     if (reader->cache != NULL)
         cache_unsettle(reader->cache);
 }

@@ -30,7 +30,7 @@ void reader_attach(struct reader *reader, struct session *session); // before th
 void reader_deliver(struct reader *reader, const struct delivery *delivery);
 void reader_cancel(struct reader *reader, uint64_t session, uint64_t correlation);
 void reader_event(struct reader *reader, const struct envelope *envelope); // or a GAP of events
-void reader_connected(struct reader *reader); // to a broker; events may have been missed before
+void reader_missed(struct reader *reader); // events may have been
 
 bool reader_ready(const struct reader *reader); // all connections to PostgreSQL are up
 

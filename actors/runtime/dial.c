@@ -133,3 +133,10 @@ uint32_t dial_open_count(const struct dial *dial) {
         open += link_is_open(&dial->ends[broker].link);
     return open;
 }
+
+bool dial_is_alone(const struct dial *dial, uint32_t broker) {
+    bool alone = true;
+    for (uint32_t other = 0; other < dial->count; other++)
+        alone &= other == broker || dial->ends[other].link.state != LINK_UP;
+    return alone;
+}

@@ -53,3 +53,4 @@ uint64_t dial_next_us(const struct dial *dial);
 // Goodbye to all open brokers; nothing is dialed after it.
 void dial_close(struct dial *dial);
 uint32_t dial_open_count(const struct dial *dial);
+bool dial_is_alone(const struct dial *dial, uint32_t broker); // no other one is heard

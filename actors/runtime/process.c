@@ -217,11 +217,11 @@ static void session_tells(void *context, const struct envelope *envelope, struct
         process->options.on_event(process->options.context, envelope, body);
 }
 
-static void session_connected(void *context) {
+static void session_connected(void *context, bool alone) {
     struct process *process = context;
     log_line(LOG_INFO, NULL, "A broker welcomed this process.", NULL);
-    if (process->options.on_connected != NULL)
-        process->options.on_connected(process->options.context);
+    if (alone && process->options.on_missed != NULL)
+        process->options.on_missed(process->options.context);
 }
 
 static bool paths_fit(const char *brokers) {

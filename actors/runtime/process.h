@@ -58,7 +58,7 @@ struct process_options {
     void (*on_cancel)(void *context, uint64_t session, uint64_t correlation);
     void (*on_answer)(void *context, void *request, const struct answer *answer);
     void (*on_event)(void *context, const struct envelope *envelope, struct text body);
-    void (*on_connected)(void *context);
+    void (*on_missed)(void *context); // events may have been: no broker was heard for a while
     // The process's own condition of readiness (database connected, listening); the session's
     // comes on top.
     bool (*ready)(void *context);

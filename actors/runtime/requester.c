@@ -317,7 +317,8 @@ static void requester_apply_change(struct requester *requester, uint32_t broker,
         memset(end->sent, 0, sizeof end->sent);
         requester->dial.ends[broker].event_bytes_told = 0;
         if (requester->port.welcomed != NULL)
-            requester->port.welcomed(requester->port.context, broker);
+            requester->port.welcomed(requester->port.context, broker,
+                                     dial_is_alone(&requester->dial, broker));
         return;
     case LINK_TRUSTED:
         requester_release_held(requester, now_us);

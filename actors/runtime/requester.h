@@ -41,7 +41,8 @@ struct requester_port {
     void (*redial)(void *context, uint32_t broker); // drop the connection, dial anew
     void (*answer)(void *context, void *request, const struct answer *answer);
     void (*event)(void *context, const struct envelope *envelope, struct text body); // or GAP
-    void (*welcomed)(void *context, uint32_t broker); // subscriptions begin anew; may be NULL
+    // Subscriptions begin anew. alone: no other broker is heard, so events may have been missed.
+    void (*welcomed)(void *context, uint32_t broker, bool alone); // may be NULL
 };
 
 struct requester_options {

@@ -99,7 +99,8 @@ static void responder_apply_change(struct responder *responder, uint32_t broker,
         responder->dial.ends[broker].event_bytes = 0;
         responder->dial.ends[broker].event_bytes_told = 0;
         if (responder->port.welcomed != NULL)
-            responder->port.welcomed(responder->port.context, broker);
+            responder->port.welcomed(responder->port.context, broker,
+                                     dial_is_alone(&responder->dial, broker));
         return;
     case LINK_LOST:
     case LINK_SILENT:

@@ -40,7 +40,8 @@ struct responder_port {
     void (*cancel)(void *context, uint64_t session, uint64_t correlation); // may be NULL
     // An event or GAP; may be NULL.
     void (*event)(void *context, const struct envelope *envelope, struct text body);
-    void (*welcomed)(void *context, uint32_t broker); // may be NULL
+    // alone: no other broker is heard, so events may have been missed.
+    void (*welcomed)(void *context, uint32_t broker, bool alone); // may be NULL
 };
 
 struct responder_options {

@@ -188,11 +188,11 @@ static void port_cancel(void *context, uint64_t edge, uint64_t correlation) {
         session->options.on_cancel(session->options.context, edge, correlation);
 }
 
-static void port_welcomed(void *context, uint32_t broker) {
+static void port_welcomed(void *context, uint32_t broker, bool alone) {
     struct session *session = context;
     (void)broker;
     if (session->options.on_connected != NULL)
-        session->options.on_connected(session->options.context);
+        session->options.on_connected(session->options.context, alone);
 }
 
 static void port_event(void *context, const struct envelope *envelope, struct text body) {

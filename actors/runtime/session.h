@@ -27,7 +27,8 @@ struct session_options {
     void (*on_answer)(void *context, void *request, const struct answer *answer); // edges
     // Events, and GAPs: the broker dropped some of this operation or channel.
     void (*on_event)(void *context, const struct envelope *envelope, struct text body);
-    void (*on_connected)(void *context); // a broker (again) welcomed us: events may be missed
+    // A broker (again) welcomed us. alone: no other one was heard meanwhile: events may be missed.
+    void (*on_connected)(void *context, bool alone);
     void (*on_drained)(void *context); // after session_drain: nothing is left in hand
 };
 

@@ -23,7 +23,8 @@
 //
 // What remains is a page that is served until its CACHE_PAGE_MS are over, by a reader of another
 // Redis (another cell's, a replaced master), or by one that was not told while the writer that owes
-// ended, too, or is cut off from a Redis that the reader reaches.
+// ended, too, or is cut off from a Redis that the reader reaches. (A reader that loses one broker
+// of several goes on believing: the word comes through the others.)
 //
 // Redis answers late, never, nonsense or an error: a miss, and after CACHE_BREAKER_MISSES of them
 // in a row the connection is dropped and all goes to PostgreSQL for CACHE_BREAKER_MS; then a new

@@ -56,9 +56,9 @@ static void edge_on_event(void *context, const struct envelope *envelope, struct
     server_on_event(edge->server, envelope, body);
 }
 
-static void edge_on_connected(void *context) {
+static void edge_on_missed(void *context) {
     struct edge *edge = context;
-    server_on_connected(edge->server);
+    server_on_missed(edge->server);
 }
 
 static void edge_metrics(void *context, struct metrics *metrics) {
@@ -126,7 +126,7 @@ static bool edge_make(struct edge *edge, const struct http_config *config, int l
                                                 .context = edge,
                                                 .on_answer = edge_on_answer,
                                                 .on_event = edge_on_event,
-                                                .on_connected = edge_on_connected,
+                                                .on_missed = edge_on_missed,
                                                 .on_terminate = edge_on_terminate,
                                                 .metrics = edge_metrics,
                                             });

@@ -484,7 +484,7 @@ void server_on_event(void *context, const struct envelope *envelope, struct text
     }
 }
 
-void server_on_connected(void *context) {
+void server_on_missed(void *context) {
     struct server *server = context;
     tenant_table_clear(server->tenants); // a revocation may have been missed
 }

@@ -28,7 +28,7 @@ void server_attach(struct server *server, struct session *session);
 // The callbacks of its session; context is the server.
 void server_on_answer(void *context, void *request, const struct answer *answer);
 void server_on_event(void *context, const struct envelope *envelope, struct text body);
-void server_on_connected(void *context);
+void server_on_missed(void *context);
 
 // No further connections, every answer closes its own.
 void server_drain(struct server *server);

@@ -117,8 +117,8 @@ static void bus_answer_memo(struct text memo, struct answer *answer) {
         server_on_event(bus.server,
                         &(struct envelope){.kind = KIND_GAP, .operation = EVENT_AUTH_REVOKED},
                         TEXT("\x91\x01"));
-    } else if (text_equal(memo, TEXT("connected"))) {
-        server_on_connected(bus.server);
+    } else if (text_equal(memo, TEXT("missed"))) {
+        server_on_missed(bus.server);
     }
 }
 
@@ -295,7 +295,7 @@ static void test_tokens(void) {
 static void test_missed_revocations(void) {
     ASK("POST /api/transactions", AUTH, TRANSACTION("gap"), "201", "\"lookups\":5");
     ASK("GET /api/transactions", AUTH, "", "200", "\"lookups\":6");
-    ASK("POST /api/transactions", AUTH, TRANSACTION("connected"), "201", "\"lookups\":6");
+    ASK("POST /api/transactions", AUTH, TRANSACTION("missed"), "201", "\"lookups\":6");
     ASK("GET /api/transactions", AUTH, "", "200", "\"lookups\":7");
 }
 
