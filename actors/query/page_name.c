@@ -3,8 +3,9 @@
 
 #include "digest.h"
 
-struct cache_id page_name(const struct operation *operation, struct text request, uint16_t form) {
-    const uint16_t words[] = {operation->number, operation->reply_version, form};
+struct cache_id page_name(const struct operation *operation, struct text request,
+                          enum document_form form) {
+    const uint16_t words[] = {operation->number, operation->reply_version, (uint16_t)form};
     const struct text parts[] = {{(const char *)words, sizeof words}, request};
     struct cache_id id;
     digest_short(parts, COUNT_OF(parts), id.bytes);
