@@ -76,3 +76,13 @@ def test_a_good_tree_passes_every_rule(tmp_path):
 def test_the_length_of_a_function_counts_its_own_lines_only(tmp_path):
     tree = tree_of(tmp_path, a_c=long_function(68) + "\nenum a {\n    B,\n};\n" + "int c;\n" * 80)
     assert list(tidy.size_of_functions(tree)) == []
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_tables_are_as_their_program_says(tmp_path, code):
+    tree = tree_of(tmp_path)
+    report = tmp_path / "experiments" / "report"
+    report.parent.mkdir()
+    report.write_text(f"#!/bin/sh\n[ \"$1\" = --check ] || exit 2\necho stale >&2\nexit {code}\n")
+    report.chmod(0o755)
+    assert [sentence for _, _, sentence in tidy.tables(tree)] == ["stale"] * code

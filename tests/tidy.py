@@ -322,9 +322,20 @@ def shell_syntax(tree):
                 yield path, 1, ended.stderr.splitlines()[0]
 
 
+def tables(tree):
+    """What experiments/report wrote into their README is what it would write now."""
+    report = tree.root / "experiments/report"
+    if report.exists():
+        ended = subprocess.run([report, "--check"], capture_output=True, text=True)
+        if ended.returncode != 0:
+            said = (ended.stderr.splitlines() or [f"exit code {ended.returncode}"])[-1]
+            yield pathlib.Path("experiments/README.md"), 1, said
+
+
 RULES = [size_of_files, size_of_functions, width_of_lines, white_space, licence,
          third_party_headers, banned_calls, leftovers, dead_sources, dead_headers, dead_statements,
-         twin_functions, uncalled_functions, titles, links, commands, shell_syntax]
+         twin_functions, uncalled_functions, titles, links, commands, shell_syntax,
+         tables]
 
 
 def main():
