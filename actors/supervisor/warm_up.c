@@ -122,6 +122,7 @@ static void count_answer(struct warm_up *warm_up, enum status status) {
         warm_up->failure = status;
 }
 
+// As an edge asks, for whose form of the document the pages are kept.
 static void send_some(struct warm_up *warm_up) {
     while (warm_up->sent < warm_up->total && warm_up->sent - warm_up->answered < IN_FLIGHT_MAX &&
            !warm_up->interrupted) {
@@ -131,7 +132,7 @@ static void send_some(struct warm_up *warm_up) {
                             &(struct outgoing){.operation = warm_up->operations[page],
                                                .tenant = warm_up->tenants[warm_up->sent / PAGES],
                                                .body = warm_up->bodies[page],
-                                               .flags = FLAG_KEEP},
+                                               .flags = FLAG_KEEP | FLAG_EXPANDS},
                             &correlation);
         warm_up->sent++;
         if (status != STATUS_OK)
