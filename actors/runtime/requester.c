@@ -67,8 +67,10 @@ static void requester_answer(struct requester *requester, struct pending *pendin
                              struct answer *answer) {
     void *request = pending->request;
     answer->sent_us = pending->first_sent_us;
-    if (answer->status == STATUS_EXPIRED)
+    if (answer->status == STATUS_EXPIRED) {
         requester->counters.expired++;
+        answer->status = pending->read_only ? STATUS_EXPIRED_READ : STATUS_EXPIRED;
+    }
     request_table_give(&requester->table, pending);
     requester->counters.answers++;
     requester->port.answer(requester->port.context, request, answer);

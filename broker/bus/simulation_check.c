@@ -31,9 +31,14 @@ static void check_answers(const struct world *world) {
         if (history->command && history->status == STATUS_OK && !done)
             world_fail(world, "command %u was answered before it took effect", i);
         bool denied = history->status == STATUS_UNAVAILABLE || history->status == STATUS_BUSY ||
-                      history->status == STATUS_OVER_SHARE;
+                      history->status == STATUS_OVER_SHARE ||
+                      history->status == STATUS_EXPIRED_READ;
         if (denied && history->effect != 0 && !history->mishandled)
             world_fail(world, "command %u took effect, its answer %u says nothing was done", i,
+                       history->status);
+        bool in_doubt = history->status == STATUS_LOST || history->status == STATUS_EXPIRED;
+        if (in_doubt && !history->command)
+            world_fail(world, "read %u was answered %u, as if it could have changed something", i,
                        history->status);
         if (world->faults.gentle && history->status != STATUS_OK)
             world_fail(world, "request %u was answered %u though one fault at a time costs none", i,

@@ -108,7 +108,8 @@ void client_answer(struct world *world, uint32_t id, const struct answer *answer
     world->tally.ok += answer->status == STATUS_OK;
     world->tally.unavailable += answer->status == STATUS_UNAVAILABLE;
     world->tally.lost_answers += answer->status == STATUS_LOST;
-    world->tally.expired += answer->status == STATUS_EXPIRED;
+    world->tally.expired +=
+        answer->status == STATUS_EXPIRED || answer->status == STATUS_EXPIRED_READ;
     world_note(world, "request %u answered %u", id, answer->status);
     if (history->answers > 1)
         world_fail(world, "request %u was answered twice", id);
