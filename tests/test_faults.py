@@ -197,8 +197,11 @@ def test_a_read_after_an_answer_is_never_older_whatever_happens_to_redis(private
 
 
 def test_pages_come_from_redis_and_no_older_ones_after_a_write(private_system):
-    user = private_system.user()
     until(private_system.all_ready, BACK_S, "all are ready")
+    until(lambda: private_system.is_settled() and all(
+        private_system.metric("valorize_cache_up", name) == 1
+        for name in private_system.names("command")), 3.0 + BACK_S, "Redis is used again")
+    user = private_system.user()  # one that was made without Redis has no pages for a minute
 
     def cached():
         answer = user.get("/api/accounts")
