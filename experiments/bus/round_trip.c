@@ -33,7 +33,7 @@ struct actor {
 
 static void actor_answer(void *context, const struct delivery *delivery) {
     struct actor *actor = context;
-    struct return_address address = session_return_address(actor->session, delivery);
+    struct return_address address = session_return_address(delivery);
     session_reply(actor->session, &address, STATUS_OK, 0, &(struct reply_block){0},
                   (struct text){zeros, REPLY_BODY_BYTES});
 }
