@@ -15,6 +15,7 @@ struct command {
 int up_command(int argc, char **argv);
 int migrate_command(int argc, char **argv);
 int top_command(int argc, char **argv);
+int peers_command(int argc, char **argv);
 int warm_up_command(int argc, char **argv);
 
 // "valorize <command>: <sentence>" on stderr; returns the status to exit with.

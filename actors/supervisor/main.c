@@ -18,6 +18,8 @@ static const struct command commands[] = {
      "  --once    prints one table after a second and ends, as it does where there is no terminal\n"
      "  --json    prints what the brokers tell, for programs\n\n",
      top_command},
+    {"peers", "shows every session of every local broker",
+     "  --json    prints them for programs\n\n", peers_command},
     {"warm-up", "fills the cache with what people look at first",
      "  --tenants N  only the N most recently active users; else all\n\n", warm_up_command},
 };

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // `valorize top`: asks every broker of the running system what goes through it, and shows it.
+#include "ask.h"
 #include "clock.h"
 #include "command.h"
 #include "config.h"
-#include "probe.h"
 #include "top_table.h"
 
-#include <errno.h>
-#include <glob.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,11 +13,8 @@
 #include <unistd.h>
 
 enum {
-    ANSWER_BYTES = 1 << 20, // the longest of an admin socket
     LOOK_ARENA_BYTES = 16 << 20, // of which only what is used costs memory
     TABLE_ARENA_BYTES = 1 << 20,
-    PATH_BYTES = 512,
-    NAME_BYTES = 64,
     REFRESH_MS = 1000,
 };
 
@@ -43,32 +38,20 @@ struct observer {
 
 // --- one look ----------------------------------------------------------------------------------
 
-// "run/broker-1.sock" -> "broker-1".
-static const char *name_of(const char *path, struct arena *arena) {
-    const char *begin = strrchr(path, '/') + 1;
-    return arena_copy(arena, (struct text){begin, (uint32_t)strcspn(begin, ".")}).bytes;
-}
-
 // Sockets of brokers that died stay in the folder: these are told as silent.
-static bool look_at_sources(const struct observer *observer, struct arena *arena,
+static void look_at_sources(const struct observer *observer, struct arena *arena,
                             struct text answers[BROKERS_MAX], struct top_look *look) {
-    char pattern[PATH_BYTES];
-    (void)snprintf(pattern, sizeof pattern, "%s/run/broker-*.sock", observer->config->data);
-    glob_t found;
-    if (glob(pattern, 0, NULL, &found) != 0)
-        return false;
-    look->source_count = (uint32_t)MIN(found.gl_pathc, BROKERS_MAX);
+    struct asked *asked = arena_take(arena, ASK_PROCESSES_MAX * sizeof *asked);
+    ASSERT(asked != NULL); // the arena is for more
+    uint32_t count = ask_all(observer->config->data, "broker-*", "top\n", arena, asked);
+    look->source_count = MIN(count, (uint32_t)BROKERS_MAX);
     for (uint32_t i = 0; i < look->source_count; i++) {
-        char *answer = arena_take(arena, ANSWER_BYTES);
-        ASSERT(answer != NULL); // the arena is for so many
-        size_t length = probe_wait(found.gl_pathv[i], "top\n", answer, ANSWER_BYTES);
-        answers[i] = (struct text){answer, (uint32_t)length};
-        look->sources[i] = (struct top_source){.name = name_of(found.gl_pathv[i], arena)};
-        look->sources[i].answers =
-            length > 0 && top_broker_read(answers[i], arena, &look->sources[i].top);
+        struct top_source *source = &look->sources[i];
+        answers[i] = asked[i].answer;
+        *source = (struct top_source){.name = asked[i].name};
+        source->answers =
+            answers[i].bytes != NULL && top_broker_read(answers[i], arena, &source->top);
     }
-    globfree(&found);
-    return true;
 }
 
 // False: no broker answers.
@@ -77,10 +60,8 @@ static bool observer_look(struct observer *observer, struct text answers[BROKERS
     struct arena *arena = &observer->arenas[observer->turn];
     struct top_look *look = &observer->looks[observer->turn];
     arena_reset(arena);
-    look->source_count = 0;
     look->taken_us = clock_monotonic_us();
-    if (!look_at_sources(observer, arena, answers, look))
-        return false;
+    look_at_sources(observer, arena, answers, look);
     struct top_broker answering[BROKERS_MAX];
     uint32_t count = 0;
     for (uint32_t i = 0; i < look->source_count; i++) {
@@ -106,20 +87,11 @@ static void wait_ms(int64_t milliseconds) {
 
 // --- how it is shown -----------------------------------------------------------------------------
 
-static int fail_silent(const struct top_config *config) {
-    char sentence[PATH_BYTES];
-    (void)snprintf(sentence, sizeof sentence,
-                   "No broker answers in %s/run. Start the system with `valorize up`, or set "
-                   "VALORIZE_DATA to the folder of a running one.",
-                   config->data);
-    return command_fail("top", sentence);
-}
-
 // The brokers' own answers, as one document.
 static int show_json(struct observer *observer) {
     struct text answers[BROKERS_MAX];
     if (!observer_look(observer, answers))
-        return fail_silent(observer->config);
+        return ask_fail("top", observer->config->data, "No broker");
     const struct top_look *look = &observer->looks[observer->turn];
     printf("{\"brokers\":[");
     bool first = true;
@@ -138,10 +110,10 @@ static int show_json(struct observer *observer) {
 static int show_once(struct observer *observer) {
     struct text answers[BROKERS_MAX];
     if (!observer_look(observer, answers))
-        return fail_silent(observer->config);
+        return ask_fail("top", observer->config->data, "No broker");
     wait_ms(REFRESH_MS);
     if (!observer_look(observer, answers))
-        return fail_silent(observer->config);
+        return ask_fail("top", observer->config->data, "No broker");
     struct text table = observer_table(observer);
     printf("%.*s", (int)table.length, table.bytes);
     return EXIT_DONE;
@@ -167,7 +139,7 @@ static void screen_write(struct text table) {
 static int show_forever(struct observer *observer) {
     struct text answers[BROKERS_MAX];
     if (!observer_look(observer, answers))
-        return fail_silent(observer->config);
+        return ask_fail("top", observer->config->data, "No broker");
     printf("\033[2J");
     for (;;) {
         wait_ms(REFRESH_MS);

@@ -3,7 +3,7 @@
 
 #include "json.h"
 
-// --- one answer --------------------------------------------------------------------------------
+// --- the shape of an answer --------------------------------------------------------------------
 
 // clang-format off
 #define FIELD(of, member, kind) \
@@ -11,6 +11,10 @@
      .presence_offset = FIELD_ALWAYS, .minimum = INT64_MIN, .maximum = INT64_MAX}
 #define TEXT_OF(of, member) FIELD(of, member, FIELD_STRING)
 #define NUMBER_OF(of, member) FIELD(of, member, FIELD_INTEGER)
+#define OPTIONAL_OF(of, member) \
+    {.name = #member, .type = FIELD_INTEGER, .offset = offsetof(struct of, member), \
+     .presence_offset = offsetof(struct of, has_##member), \
+     .minimum = INT64_MIN, .maximum = INT64_MAX}
 #define LIST_OF(of, member, item, most) \
     {.name = #member, .type = FIELD_MESSAGE, .offset = offsetof(struct of, member), \
      .presence_offset = FIELD_ALWAYS, .list = true, .list_maximum = (most), \
@@ -39,11 +43,17 @@ static const struct field top_tenant_fields[] = {
 MESSAGE(top_tenant);
 
 static const struct field top_process_fields[] = {
-    TEXT_OF(top_process, name),        TEXT_OF(top_process, role),
-    TEXT_OF(top_process, state),       NUMBER_OF(top_process, pid),
-    NUMBER_OF(top_process, window),    NUMBER_OF(top_process, credit),
-    NUMBER_OF(top_process, in_flight), NUMBER_OF(top_process, queued),
+    TEXT_OF(top_process, name),
+    TEXT_OF(top_process, role),
+    TEXT_OF(top_process, state),
+    NUMBER_OF(top_process, pid),
+    NUMBER_OF(top_process, window),
+    NUMBER_OF(top_process, credit),
+    NUMBER_OF(top_process, in_flight),
+    NUMBER_OF(top_process, queued),
     NUMBER_OF(top_process, requests),
+    NUMBER_OF(top_process, silent_ms),
+    OPTIONAL_OF(top_process, event_bytes),
 };
 MESSAGE(top_process);
 
@@ -60,10 +70,6 @@ static const struct field top_broker_fields[] = {
     LIST_OF(top_broker, peers, top_process, PEERS_MAX),
 };
 MESSAGE(top_broker);
-
-bool top_broker_read(struct text answer, struct arena *arena, struct top_broker *ret_top) {
-    return json_read_view(&top_broker_message, answer, arena, ret_top);
-}
 
 // --- all together ------------------------------------------------------------------------------
 
@@ -145,6 +151,15 @@ static int compare_processes(const void *a, const void *b) {
     if (order == 0 && left->name.length != right->name.length)
         return left->name.length < right->name.length ? -1 : 1; // query-9 before query-10
     return order != 0 ? order : compare_texts(left->name, right->name);
+}
+
+bool top_broker_read(struct text answer, struct arena *arena, struct top_broker *ret_top) {
+    if (!json_read_view(&top_broker_message, answer, arena, ret_top))
+        return false;
+    if (ret_top->peers.count > 1)
+        qsort(ret_top->peers.items, ret_top->peers.count, sizeof(struct top_process),
+              compare_processes);
+    return true;
 }
 
 void top_view_make(struct top_view *ret_view, const struct top_broker *brokers, uint32_t count) {

@@ -30,6 +30,8 @@ struct top_tenant {
 struct top_process {
     struct text name, role, state;
     int64_t pid, window, credit, in_flight, queued, requests;
+    int64_t silent_ms, event_bytes; // of one session; not added up
+    bool has_event_bytes; // an earlier build does not tell them
     int64_t sessions; // brokers it is connected to
 };
 
@@ -40,7 +42,8 @@ struct top_broker {
     struct list lanes, drops, busiest, peers; // of the structs above
 };
 
-// False: it is not what a broker of this build answers. Texts are in the answer.
+// False: it is not what a broker of this build answers. Texts are in the answer; peers come in the
+// order in which they are shown.
 MUST_USE bool top_broker_read(struct text answer, struct arena *arena, struct top_broker *ret_top);
 
 // All brokers together: the same lanes, causes, tenants and processes added up, tenants and

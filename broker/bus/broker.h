@@ -102,6 +102,7 @@ struct broker_peer_view {
     int64_t credit; // actors: requests it would still take; edges: that it may still send
     uint32_t in_flight; // actors: at it; edges: of it, queued or dispatched
     uint32_t queued; // actors: commands that wait for it
+    uint64_t event_bytes; // of events, sent to it and not yet known to have arrived
     uint64_t requests, replies; // passed on to it or taken from it
     uint32_t served; // operations
 };

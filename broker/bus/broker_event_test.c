@@ -91,6 +91,31 @@ static void take_events(struct rig *rig, uint64_t address) {
         rig->peers[address].event_bytes += rig_take(rig, address, KIND_EVENT)->bytes.length;
 }
 
+static uint64_t look_under_way(const struct rig *rig, const char *name) {
+    struct broker_peer_view view;
+    for (uint32_t i = 0; broker_look_peer(rig->broker, i, rig->now_us, &view); i++) {
+        if (strcmp(view.name, name) == 0)
+            return view.event_bytes;
+    }
+    return UINT64_MAX;
+}
+
+static void test_what_is_under_way(void) {
+    enum { CREATED = 100, LENGTH = 300 };
+    struct rig *rig = rig_of_all_roles();
+    const char *edge = rig->broker->peers[peer_map_find(&rig->broker->by_address, 1)].name;
+    rig_subscribe(rig, 1, KIND_SUBSCRIBE, 1);
+    rig_publish(rig, 5, CREATED, 1, LENGTH);
+    EXPECT_INTEGER(look_under_way(rig, edge), ENVELOPE_BYTES + LENGTH);
+    rig->peers[1].event_bytes = ENVELOPE_BYTES + LENGTH;
+    rig_beat(rig, 1);
+    EXPECT_INTEGER(look_under_way(rig, edge), 0);
+    rig->peers[1].event_bytes = UINT64_MAX; // of what was never sent
+    rig_beat(rig, 1);
+    EXPECT_INTEGER(look_under_way(rig, edge), 0);
+    rig_close(rig);
+}
+
 static void test_gap_of_a_channel(void) {
     enum { CREATED = 100 };
     struct rig *rig = rig_of_all_roles();
@@ -144,6 +169,7 @@ int main(void) {
         {"outbox rows are told to bridges", test_outbox_ready},
         {"revoked tokens are told to every edge but the sender", test_revoked},
         {"a channel's events reach its subscribers", test_channels},
+        {"events under way are those sent and not yet acknowledged", test_what_is_under_way},
         {"a subscriber that is behind is told once what it misses", test_gap_of_a_channel},
         {"an edge that is behind is told once of which kind it misses some", test_gap_of_a_role},
         {"a receiver that cannot be reached is gone", test_unreachable_receiver},

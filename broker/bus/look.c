@@ -60,6 +60,8 @@ bool broker_look_peer(const struct broker *broker, uint32_t index, uint64_t now_
         .state = peer_state_name(peer),
         .process = peer->process,
         .silent_us = now_us > peer->link.heard_us ? now_us - peer->link.heard_us : 0,
+        .event_bytes =
+            peer->events_sent_bytes - peer->events_acknowledged_bytes,
         .requests = peer->requests,
         .replies = peer->replies,
     };

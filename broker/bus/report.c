@@ -33,14 +33,15 @@ static void sheet_peer(struct sheet *sheet, const struct broker_peer_view *peer)
     sheet_quoted(sheet, peer->name);
     sheet_print(sheet,
                 ",\"role\":\"%s\",\"state\":\"%s\",\"pid\":%llu,\"silent_ms\":%llu,\"window\":%u,"
-                "\"credit\":%lld,\"in_flight\":%u,\"queued\":%u,\"requests\":%llu,"
-                "\"replies\":%llu,\"operations\":%u}",
+                "\"credit\":%lld,\"in_flight\":%u,\"queued\":%u,\"event_bytes\":%llu,"
+                "\"requests\":%llu,\"replies\":%llu,\"operations\":%u}",
                 peer->role < ROLE_COUNT && role_names[peer->role] != NULL ? role_names[peer->role]
                                                                           : "unknown",
                 peer->state, (unsigned long long)peer->process,
                 (unsigned long long)peer->silent_us / 1000, peer->window, (long long)peer->credit,
-                peer->in_flight, peer->queued, (unsigned long long)peer->requests,
-                (unsigned long long)peer->replies, peer->served);
+                peer->in_flight, peer->queued, (unsigned long long)peer->event_bytes,
+                (unsigned long long)peer->requests, (unsigned long long)peer->replies,
+                peer->served);
 }
 
 static void sheet_tenant(struct sheet *sheet, uint32_t place, const struct busiest_view *view) {
