@@ -61,7 +61,7 @@ bool broker_look_peer(const struct broker *broker, uint32_t index, uint64_t now_
         .process = peer->process,
         .silent_us = now_us > peer->link.heard_us ? now_us - peer->link.heard_us : 0,
         .event_bytes =
-            peer->events_sent_bytes - peer->events_acknowledged_bytes,
+            peer->events_sent_bytes - MIN(peer->events_acknowledged_bytes, peer->events_sent_bytes),
         .requests = peer->requests,
         .replies = peer->replies,
     };
