@@ -5,13 +5,13 @@
 //   broker_simulation_test                   seeds 1 to 1,000
 //   broker_simulation_test --seeds N         seeds 1 to N
 //   broker_simulation_test FIRST COUNT       other ones
-//   broker_simulation_test SEED              one seed with its trace: time in milliseconds, then
-//                                            what happened. Processes: 0 to 2 brokers, 3 to 5
-//                                            edges, 6 and 7 query, 8 to 10 command actors.
+//   broker_simulation_test SEED              one seed with its trace, one line an event
+//   broker_simulation_test --checkers        the names of what is checked
 //
-// A failing seed is printed and does not stop the others. It replays to the same end on every
-// machine and with every compiler; grep its trace for the request, then for the process, that the
-// complaint names. Statuses are those of status.h.
+// A failing seed is printed with the command that replays it, and does not stop the others. It
+// replays to the same end on every machine and with every compiler; grep its trace for the request
+// that the complaint names, then for its correlation, then for the processes it met. Statuses are
+// those of status.h.
 #include "simulation.h"
 
 #include <inttypes.h>
@@ -65,7 +65,7 @@ static void run_seed(uint64_t seed, bool trace, struct tally *total) {
     world_run(world);
     world_check(world);
     if (world->tally.events < EVENTS_MIN)
-        world_fail(world, "only %" PRIu64 " events", world->tally.events);
+        world_fail(world, CHECK_RECOVERY, "only %" PRIu64 " events", world->tally.events);
     for (size_t i = 0; i < COUNT_OF(tally_names); i++)
         *tally_number(total, i) += *tally_number(&world->tally, i);
     world_free(world);
@@ -92,7 +92,7 @@ static bool tally_print(struct tally *tally) {
     return whole;
 }
 
-static int run_many(uint64_t first, uint64_t count) {
+static int run_many(const char *program, uint64_t first, uint64_t count) {
     struct progress *progress =
         mmap(NULL, sizeof *progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ASSERT(progress != MAP_FAILED);
@@ -107,10 +107,9 @@ static int run_many(uint64_t first, uint64_t count) {
         ASSERT(waitpid(child, &how, 0) == child);
         if (WIFEXITED(how) && WEXITSTATUS(how) == 0)
             continue;
-        fprintf(stderr,
-                "seed %" PRIu64 " failed (%s %d); replay: broker_simulation_test %" PRIu64 "\n",
-                progress->next, WIFSIGNALED(how) ? "signal" : "exit",
-                WIFSIGNALED(how) ? WTERMSIG(how) : WEXITSTATUS(how), progress->next);
+        fprintf(stderr, "seed %" PRIu64 " failed (%s %d); replay: %s %" PRIu64 "\n", progress->next,
+                WIFSIGNALED(how) ? "signal" : "exit",
+                WIFSIGNALED(how) ? WTERMSIG(how) : WEXITSTATUS(how), program, progress->next);
         failed++;
         progress->next++;
     }
@@ -125,10 +124,16 @@ static int run_many(uint64_t first, uint64_t count) {
 
 int main(int argument_count, char **arguments) {
     if (argument_count == 1)
-        return run_many(1, SEEDS);
+        return run_many(arguments[0], 1, SEEDS);
+    if (strcmp(arguments[1], "--checkers") == 0) {
+        for (uint32_t i = 0; i < CHECK_COUNT; i++)
+            printf("%s\n", checker_names[i]);
+        return 0;
+    }
     uint64_t seed = strtoull(arguments[1], NULL, 10);
     if (argument_count > 2)
-        return run_many(MAX(seed, 1), strtoull(arguments[2], NULL, 10)); // --seeds is no number
+        return run_many(arguments[0], MAX(seed, 1), // --seeds is no number
+                        strtoull(arguments[2], NULL, 10));
     struct tally tally = {0};
     run_seed(seed, true, &tally);
     printf("seed %" PRIu64 " holds: ", seed);

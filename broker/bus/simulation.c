@@ -2,8 +2,6 @@
 // Chance, the queue of things to come (a heap by time, then by order of planning), and the run.
 #include "simulation.h"
 
-#include <stdarg.h>
-
 uint32_t chance(struct world *world, uint32_t below) {
     world->chance += 0x9e3779b97f4a7c15ULL;
     uint64_t mixed = world->chance;
@@ -14,17 +12,6 @@ uint32_t chance(struct world *world, uint32_t below) {
 
 bool chance_percent(struct world *world, uint32_t percent) {
     return chance(world, 100) < percent;
-}
-
-void world_note(const struct world *world, const char *format, ...) {
-    if (!world->trace)
-        return;
-    va_list arguments;
-    va_start(arguments, format);
-    printf("%10.3f ", (double)world->now_us / 1000.0);
-    vprintf(format, arguments);
-    printf("\n");
-    va_end(arguments);
 }
 
 static bool event_before(const struct event *a, const struct event *b) {

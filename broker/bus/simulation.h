@@ -3,13 +3,14 @@
 // broker_simulation_test.c only. The machines under test are the real ones (broker.h, requester.h,
 // responder.h); around them are faked: time, the network, the processes and the store.
 //
-//   simulation.c           the queue of things to come, chance, the trace
+//   simulation.c           the queue of things to come, chance, faults
 //   simulation_network.c   connections: delay, order, loss, repetition, partition
 //   simulation_process.c   processes: start, crash, hang, drain; the ports of the machines
 //   simulation_client.c    who asks for what, and the history of requests
 //   simulation_actor.c     what query and command actors do with deliveries
 //   simulation_store.c     tenants' locks, transactions, idempotency keys
 //   simulation_check.c     what must hold when all is over
+//   simulation_trace.c     what is printed of a single seed
 #pragma once
 #include "broker.h"
 #include "requester.h"
@@ -26,6 +27,7 @@ enum {
     FIRST_QUERY = FIRST_EDGE + EDGES,
     FIRST_COMMAND = FIRST_QUERY + QUERIES,
     PROCESSES = FIRST_COMMAND + COMMANDS,
+    WORLD = PROCESSES, // in the trace: no process, the network or the store
     TENANTS = 5,
     OPERATIONS = 4,
     HISTORY_MAX = 2000,
@@ -129,7 +131,9 @@ struct history {
     bool flood; // the next follows when it is answered
     bool accepted;
     bool cancelled;
-    bool mishandled; // one of its frames came twice or was overtaken, as no connection does it
+    uint8_t mishandled; // bits of attempts whose frame came twice or was overtaken, as no
+                        // connection does it
+    uint8_t attempt; // that took effect
 };
 
 enum transaction_state { TX_FREE, TX_WAITS, TX_LOCKED, TX_DONE };
@@ -143,6 +147,7 @@ struct transaction {
     uint32_t count;
     uint32_t members[BATCH_MAX]; // slots in hand of the actor
     uint32_t requests[BATCH_MAX]; // in the history
+    uint8_t attempts[BATCH_MAX];
     uint8_t keys[BATCH_MAX][16];
     uint32_t held; // bits of tenants
     uint32_t wanted;
@@ -216,10 +221,17 @@ struct world {
 struct world *world_new(uint64_t seed, bool trace);
 struct world *world_free(struct world *world);
 void world_run(struct world *world);
-void world_note(const struct world *world, const char *format, ...) PRINTF_LIKE(2, 3);
 uint32_t chance(struct world *world, uint32_t below); // 0 to below - 1
 bool chance_percent(struct world *world, uint32_t percent);
 void plan(struct world *world, struct event event, uint64_t delay_us);
+
+// --- simulation_trace.c --------------------------------------------------------------------------
+const char *process_name(uint32_t process);
+// Nothing unless the seed is traced. what: "gets from", with the name of the other end.
+void world_note(const struct world *world, uint32_t process, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+void world_note_frame(const struct world *world, uint32_t process, const char *what, uint32_t other,
+                      struct text frame);
 
 // --- simulation_network.c ------------------------------------------------------------------------
 void network_dial(struct world *world, uint32_t peer, uint32_t broker);
@@ -267,6 +279,21 @@ void store_rollback(struct world *world, uint32_t transaction);
 bool store_tenant_is_free(const struct world *world, uint32_t tenant);
 
 // --- simulation_check.c --------------------------------------------------------------------------
+// What is checked. A complaint begins with the name of its checker.
+enum checker {
+    CHECK_ANSWERS, // an accepted request has exactly one answer, a cancelled one none
+    CHECK_TRUTH, // the answer says what happened
+    CHECK_COST, // one fault at a time costs no request
+    CHECK_EFFECTS, // a key has at most one effect
+    CHECK_ORDER, // a command sent after another's answer takes no effect before it
+    CHECK_RECOVERY, // once the faults are over all processes run, and all are connected
+    CHECK_CREDIT, // at rest each end grants its whole window
+    CHECK_TABLES, // at rest nothing is kept
+    CHECK_COUNT,
+};
+extern const char *const checker_names[CHECK_COUNT];
+
 // Prints what is wrong and exits 1.
 void world_check(struct world *world);
-_Noreturn void world_fail(const struct world *world, const char *format, ...) PRINTF_LIKE(2, 3);
+_Noreturn void world_fail(const struct world *world, enum checker checker, const char *format, ...)
+    PRINTF_LIKE(3, 4);

@@ -28,8 +28,8 @@ void actor_deliver(struct world *world, uint32_t index, const struct delivery *d
         .request = request,
     };
     memcpy(process->hand[slot].key, delivery->envelope.key, sizeof process->hand[slot].key);
-    world_note(world, "actor %u has request %u, attempt %u through broker %u", index, request,
-               delivery->envelope.attempt, delivery->broker);
+    world_note(world, index, "begins with request %u (%llx), attempt %u", request,
+               (unsigned long long)delivery->envelope.correlation, delivery->envelope.attempt);
     struct event event = {.a = (uint8_t)index, .b = slot, .life = process->life};
     if (index < FIRST_COMMAND) {
         event.what = HAPPENS_ANSWER;
@@ -63,6 +63,7 @@ static void actor_begin_batch(struct world *world, uint32_t index, bool only_fre
                    (!only_free || store_tenant_is_free(world, tenant))) {
             transaction->members[transaction->count] = slot;
             transaction->requests[transaction->count] = hand->request;
+            transaction->attempts[transaction->count] = hand->address.attempt;
             memcpy(transaction->keys[transaction->count++], hand->key, sizeof hand->key);
             transaction->wanted |= 1U << tenant;
         } else {
@@ -79,7 +80,7 @@ static void actor_begin_batch(struct world *world, uint32_t index, bool only_fre
     }
     world->transaction_count++;
     process->transaction = number + 1;
-    world_note(world, "actor %u begins transaction %u of %u", index, number, transaction->count);
+    world_note(world, index, "begins transaction %u of %u", number, transaction->count);
     transaction->synced = chance_percent(world, 70);
     transaction->begun_us = world->now_us;
     store_begin(world, number);
@@ -101,7 +102,7 @@ static void actor_lock_timeout(struct world *world, uint32_t index, uint32_t num
     if (process->transaction != number + 1 || transaction->state != TX_WAITS)
         return;
     world->tally.lock_timeouts++;
-    world_note(world, "transaction %u gives up waiting", number);
+    world_note(world, index, "transaction %u gives up waiting", number);
     store_rollback(world, number);
     process->transaction = 0;
     memmove(process->queue + transaction->count, process->queue,

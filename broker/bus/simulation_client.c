@@ -72,8 +72,8 @@ static void client_send(struct world *world, uint32_t edge, const struct operati
     world->tally.asked++;
     history->correlation = correlation;
     history->status = (uint8_t)status;
-    world_note(world, "request %u (operation %u, tenant %u, for %u) at edge %u", id,
-               operation->number, tenant, wish, edge);
+    world_note(world, edge, "is asked request %u (%llx): operation %u, tenant %u, for %u", id,
+               (unsigned long long)correlation, operation->number, tenant, wish);
     if (chance(world, 40) == 0)
         plan(world,
              (struct event){
@@ -110,16 +110,17 @@ void client_answer(struct world *world, uint32_t id, const struct answer *answer
     world->tally.lost_answers += answer->status == STATUS_LOST;
     world->tally.expired +=
         answer->status == STATUS_EXPIRED || answer->status == STATUS_EXPIRED_READ;
-    world_note(world, "request %u answered %u", id, answer->status);
+    world_note(world, history->edge, "answers request %u (%llx) with status %u", id,
+               (unsigned long long)history->correlation, answer->status);
     if (history->answers > 1)
-        world_fail(world, "request %u was answered twice", id);
+        world_fail(world, CHECK_ANSWERS, "request %u was answered twice", id);
     if (history->cancelled)
-        world_fail(world, "request %u was cancelled and answered", id);
+        world_fail(world, CHECK_ANSWERS, "request %u was cancelled and answered", id);
     uint32_t echoed = UINT32_MAX;
     if (answer->body.length >= sizeof echoed)
         memcpy(&echoed, answer->body.bytes, sizeof echoed);
     if (answer->status == STATUS_OK && echoed != id)
-        world_fail(world, "request %u got the body of %u", id, echoed);
+        world_fail(world, CHECK_TRUTH, "request %u got the body of %u", id, echoed);
     if (history->flood && world->requests < world->requests_wanted)
         client_flood(world);
     if (!history->command || world->requests >= world->requests_wanted + 200)
@@ -136,7 +137,8 @@ void client_cancel(struct world *world, uint32_t id) {
     struct history *history = &world->history[id];
     if (!history->accepted || history->answers > 0)
         return;
-    world_note(world, "request %u cancelled", id);
+    world_note(world, history->edge, "request %u (%llx) is cancelled", id,
+               (unsigned long long)history->correlation);
     history->cancelled = true;
     world->tally.cancelled++;
     requester_cancel(world->processes[history->edge].requester, history->correlation);

@@ -45,7 +45,8 @@ void network_connect(struct world *world, const struct event *event) {
     connection->up = true;
     connection->epoch++;
     connection->last_us[0] = connection->last_us[1] = world->now_us;
-    world_note(world, "connect %u to broker %u, epoch %u", event->a, event->b, connection->epoch);
+    world_note(world, event->a, "connects to %s, epoch %u", process_name(event->b),
+               connection->epoch);
     struct event noticed = *event;
     noticed.c = connection->epoch;
     noticed.life = world->processes[event->a].life;
@@ -63,7 +64,7 @@ void network_drop(struct world *world, uint32_t peer, uint32_t broker, bool peer
         return;
     connection->up = false;
     connection->flushed_epoch = chance_percent(world, 50) ? connection->epoch : 0;
-    world_note(world, "connection %u to broker %u ends", peer, broker);
+    world_note(world, peer, "its connection to %s ends", process_name(broker));
     if (peer_notices)
         plan(world,
              (struct event){.what = HAPPENS_DISCONNECTED,
@@ -88,14 +89,17 @@ static void connection_remember(struct connection *connection, uint8_t kind, con
 
 // No connection delivers a request twice or late. The machines survive it; but of two copies one
 // may be refused and the other carried out, and the age of one that others have overtaken is not
-// known: its answer may be wrong.
+// known: what is said about this attempt may be wrong. Of the other attempts it is not.
 static void frame_mishandled(struct world *world, const char *frame, uint32_t broker) {
-    if (frame[ENVELOPE_KIND] != KIND_REQUEST)
+    struct envelope envelope;
+    if (!envelope_read((struct text){frame, ENVELOPE_BYTES}, &envelope) ||
+        envelope.kind != KIND_REQUEST)
         return;
     uint32_t request;
     memcpy(&request, frame + ENVELOPE_BYTES, sizeof request);
-    world->history[request].mishandled = true;
-    world_note(world, "request %u comes twice or late at or from broker %u", request, broker);
+    world->history[request].mishandled |= (uint8_t)(1U << envelope.attempt);
+    world_note(world, broker, "sends or gets twice or late request %u, attempt %u", request,
+               envelope.attempt);
 }
 
 static void frame_plan(struct world *world, uint32_t peer, uint32_t broker, bool to_broker,
@@ -143,7 +147,8 @@ bool network_send(struct world *world, uint32_t peer, uint32_t broker, bool to_b
     uint32_t rarity = kind == KIND_REQUEST || kind == KIND_REPLY ? 200 : 40;
     if (world->faults.loss && world->now_us < world->calm_us && chance(world, rarity) == 0) {
         world->tally.lost++;
-        world_note(world, "lost on the way: kind %u between %u and broker %u", kind, peer, broker);
+        world_note_frame(world, to_broker ? broker : peer, "never gets from",
+                         to_broker ? peer : broker, (struct text){frame, length});
         return true;
     }
     frame_plan(world, peer, broker, to_broker, frame, length);
@@ -185,8 +190,9 @@ void network_partition(struct world *world, uint32_t peer, uint64_t length_us) {
             connection->blocked_us[way] = world->now_us + length_us;
     }
     world->tally.partitions++;
-    world_note(world, "partition between %u and broker %u for %.1f ms (%u)", peer, broker,
-               (double)length_us / 1000.0, ways);
+    static const char *const ways_names[] = {"towards it", "from it", "both ways"};
+    world_note(world, peer, "is cut off from %s for %.1f ms, %s", process_name(broker),
+               (double)length_us / 1000.0, ways_names[ways]);
 }
 
 void network_heal(struct world *world) {

@@ -29,7 +29,7 @@ static bool peer_port_send(void *context, uint32_t broker, struct text head, str
 
 static void peer_port_redial(void *context, uint32_t broker) {
     const struct seat *seat = context;
-    world_note(seat->world, "%u redials broker %u", seat->process, broker);
+    world_note(seat->world, seat->process, "redials %s", process_name(broker));
     network_drop(seat->world, seat->process, broker, false);
     network_dial(seat->world, seat->process, broker);
 }
@@ -41,7 +41,7 @@ static void edge_port_answer(void *context, void *request, const struct answer *
 
 static void peer_port_event(void *context, const struct envelope *envelope, struct text body) {
     const struct seat *seat = context;
-    world_note(seat->world, "%u gets event %u of %u bytes", seat->process, envelope->operation,
+    world_note(seat->world, seat->process, "has event %u of %u bytes", envelope->operation,
                body.length);
 }
 
@@ -85,7 +85,7 @@ static void process_start_peer(struct world *world, uint32_t index) {
                                             .redial = peer_port_redial,
                                             .answer = edge_port_answer,
                                             .event = peer_port_event};
-        const struct requester_options options = {.name = "edge",
+        const struct requester_options options = {.name = process_name(index),
                                                   .role = ROLE_EDGE,
                                                   .session = instance,
                                                   .process = index,
@@ -100,7 +100,7 @@ static void process_start_peer(struct world *world, uint32_t index) {
                                         .deliver = actor_port_deliver,
                                         .event = peer_port_event};
     const struct responder_options options = {
-        .name = query ? "query" : "command",
+        .name = process_name(index),
         .role = query ? ROLE_QUERY : ROLE_COMMAND,
         .instance = instance,
         .process = index,
@@ -125,14 +125,14 @@ void process_start(struct world *world, uint32_t index) {
     memset(process->hand, 0, sizeof process->hand);
     seats[index] = (struct seat){world, index};
     world->tally.restarts += process->life > 1;
-    world_note(world, "process %u starts, life %u", index, process->life);
+    world_note(world, index, "starts, life %u", process->life);
     if (process_is_broker(index)) {
         const struct broker_port port = {.context = &seats[index],
                                          .send_current = broker_port_send_current,
                                          .send_shared = broker_port_send_shared,
                                          .send = broker_port_send};
         process->broker =
-            broker_new(&(struct broker_options){.name = "broker"}, &port, world->now_us);
+            broker_new(&(struct broker_options){.name = process_name(index)}, &port, world->now_us);
     } else {
         process_start_peer(world, index);
         for (uint32_t broker = 0; broker < world->brokers; broker++)
@@ -180,7 +180,7 @@ void process_crash(struct world *world, uint32_t index) {
     if (!world->processes[index].alive)
         return;
     world->tally.crashes++;
-    world_note(world, "process %u crashes", index);
+    world_note(world, index, "crashes");
     process_stop(world, index);
 }
 
@@ -189,7 +189,7 @@ void process_hang(struct world *world, uint32_t index, uint64_t length_us) {
     if (!process->alive || process->hung_until_us != 0)
         return;
     world->tally.hangs++;
-    world_note(world, "process %u hangs for %.1f ms", index, (double)length_us / 1000.0);
+    world_note(world, index, "hangs for %.1f ms", (double)length_us / 1000.0);
     process->hung_until_us = world->now_us + length_us;
     plan(world, (struct event){.what = HAPPENS_WAKE, .a = (uint8_t)index, .life = process->life},
          length_us);
@@ -213,7 +213,7 @@ void process_drain(struct world *world, uint32_t index) {
     if (!process->alive || process->hung_until_us != 0 || process->draining)
         return;
     world->tally.drains++;
-    world_note(world, "process %u drains", index);
+    world_note(world, index, "drains");
     process->draining = true;
     if (process->broker != NULL)
         broker_drain(process->broker, world->now_us);
@@ -263,6 +263,7 @@ static void process_tick(struct world *world, uint32_t index) {
 static void process_frame(struct world *world, const struct event *event) {
     struct process *process = &world->processes[event->a];
     struct text frame = {event->frame, event->length};
+    world_note_frame(world, event->a, "gets from", event->b, frame);
     if (process->broker != NULL) {
         uint64_t address = (uint64_t)event->c << 16 | event->b << 8 | event->a | 1U << 7;
         process->current = event->frame;
@@ -335,7 +336,7 @@ static void inbox_keep(struct process *process, const struct event *event) {
 static void process_end_if_drained(struct world *world, uint32_t index) {
     struct process *process = &world->processes[index];
     if (process->alive && process_is_drained(process)) {
-        world_note(world, "process %u is drained", index);
+        world_note(world, index, "is drained");
         process_stop(world, index);
     } else if (process->alive) {
         process_plan_tick(world, index);
@@ -360,7 +361,7 @@ void process_wake(struct world *world, uint32_t index) {
     struct process *process = &world->processes[index];
     if (!process->alive || process->hung_until_us == 0)
         return;
-    world_note(world, "process %u wakes with %u events", index, process->inbox_count);
+    world_note(world, index, "wakes with %u events", process->inbox_count);
     process->hung_until_us = 0;
     process->awake_us = world->now_us;
     uint32_t life = process->life;

@@ -84,20 +84,22 @@ static bool store_record_key(struct world *world, uint32_t tenant, const uint8_t
     return true;
 }
 
-static void store_effect(struct world *world, uint32_t request, const uint8_t *key,
-                         uint64_t begun_us) {
+static void store_effect(struct world *world, const struct transaction *transaction,
+                         uint32_t member) {
+    uint32_t request = transaction->requests[member];
     struct history *history = &world->history[request];
     struct tenant *row = &world->tenants[history->tenant];
     struct wish *wish = &world->wishes[history->wish];
-    if (!store_record_key(world, history->tenant, key))
+    if (!store_record_key(world, history->tenant, transaction->keys[member]))
         return;
     if (wish->effects++ == 0)
         wish->done_us = world->now_us;
     row->log[row->log_count++] = request;
     history->effect = row->log_count;
-    history->begun_us = begun_us;
+    history->begun_us = transaction->begun_us;
+    history->attempt = transaction->attempts[member];
     world->tally.done++;
-    world_note(world, "request %u takes effect", request);
+    world_note(world, WORLD, "request %u takes effect, attempt %u", request, history->attempt);
 }
 
 void store_commit(struct world *world, uint32_t number) {
@@ -105,7 +107,7 @@ void store_commit(struct world *world, uint32_t number) {
     if (transaction->state != TX_LOCKED)
         return; // rolled back meanwhile
     for (uint32_t i = 0; i < transaction->count; i++)
-        store_effect(world, transaction->requests[i], transaction->keys[i], transaction->begun_us);
+        store_effect(world, transaction, i);
     store_release(world, number);
     plan(world,
          (struct event){.what = HAPPENS_RESULT,
