@@ -22,7 +22,9 @@ CODE = {".c", ".h", ".py", ".sql", ".toml", ".cmake", ".js", ".sh", ".txt", ""}
 
 # One library, one file: each of these headers is included by the files named here and no other.
 HOMES = {
-    "zmq.h": ["actors/runtime/bus_socket.c"],
+    # The test holds the library itself to what the design believes of it, so nothing of ours is
+    # between them.
+    "zmq.h": ["actors/runtime/bus_socket.c", "broker/bus/libzmq_test.c"],
     "czmq.h": [],
     "msgpack.h": ["actors/runtime/codec.c"],
     "microhttpd.h": ["actors/runtime/http_server.c"],
