@@ -123,7 +123,7 @@ class System:
             pids = []
         if self.process is not None:
             pids.insert(0, self.process.pid)
-        for pid in pids:
+        for pid in filter(None, pids):  # 0: of a process that is down
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operators' commands on a running system."""
 import json
+import signal
 import subprocess
 
-from system import PROGRAM, ROOT, until
+import pytest
+
+from conftest import lend
+from load import Load
+from system import PROGRAM, ROOT, SLACK, System, alive, until
 
 
 def valorize(system, *arguments, timeout=60, **environment):
@@ -48,3 +53,133 @@ def test_peers_of_nobody_says_what_to_do(private_system, tmp_path):
     assert code == 1 and "valorize up" in said and str(tmp_path) in said
     code, said = valorize(private_system, "peers", "--jsn")
     assert code == 2 and "--json" in said
+
+
+# --- restart --rolling ----------------------------------------------------------------------------
+
+def pids(system):
+    """Of our own processes; PostgreSQL and Redis are not restarted."""
+    return {name: process["pid"] for name, process in system.processes().items()
+            if name not in ("postgres", "redis")}
+
+
+@pytest.mark.parametrize("edges", ["1", "2"])
+def test_a_rolling_restart_under_load_fails_no_request(edges):
+    for system in lend(System(VALORIZE_HTTP_COUNT=edges)):
+        servers = [system.pid("postgres"), system.pid("redis")]
+        before = pids(system)
+        with Load(system) as load:
+            until(lambda: len(load.acknowledged) >= 20, 20 * SLACK, "the load writes")
+            code, said = valorize(system, "restart", "--rolling", timeout=120 * SLACK)
+            assert code == 0, said
+            count = load.count()
+            until(lambda: load.count() >= count + 50, 20 * SLACK, "requests go on")
+        assert not load.failures(), (load.failures()[:5], said)
+        load.assert_nothing_lost()
+
+        after = pids(system)
+        assert after.keys() == before.keys()
+        assert not set(after.values()) & set(before.values()), "somebody was left out"
+        assert [system.pid("postgres"), system.pid("redis")] == servers
+        told = [line.split()[0] for line in said.splitlines() if "ready again" in line]
+        assert told == sorted(told, key=lambda name: ("broker", "query", "command", "http").index(
+            name.rsplit("-", 1)[0])), "brokers, actors, edges"
+        assert sorted(told) == sorted(before) and f"{len(before)} processes" in said
+        assert {row["pid"] for row in sessions(system)} == {
+            pid for name, pid in after.items() if not name.startswith("broker")}
+
+
+def test_a_rolling_restart_of_what_is_not_whole_is_refused(private_system):
+    system = private_system
+    until(system.all_ready, 10 * SLACK, "all are ready")
+    before = pids(system)
+    system.signal("query-1", signal.SIGSTOP)  # killed in a moment, and started again
+    code, said = valorize(system, "restart", "--rolling")
+    assert code == 1 and "query-1" in said and "--status" in said
+    until(lambda: system.is_back("query-1", before["query-1"]), 10 * SLACK, "query-1 is back")
+    before["query-1"] = pids(system)["query-1"]
+    assert pids(system) == before
+    code, said = valorize(system, "restart")
+    assert code == 2 and "--rolling" in said and "drain" in said
+
+
+def test_a_single_broker_is_not_restarted_by_rolling():
+    for system in lend(System(VALORIZE_BROKER_COUNT="1")):
+        until(system.all_ready, 10 * SLACK, "all are ready")
+        before = pids(system)
+        code, said = valorize(system, "restart", "--rolling")
+        assert code == 1 and "VALORIZE_BROKER_COUNT" in said
+        assert pids(system) == before
+
+
+# --- drain, start ---------------------------------------------------------------------------------
+
+def test_a_drained_process_is_replaced(private_system):
+    system = private_system
+    until(system.all_ready, 10 * SLACK, "all are ready")
+    for name in ("command-1", "broker-2"):
+        old = system.pid(name)
+        code, said = valorize(system, "drain", name)
+        assert code == 0 and str(old) in said and str(system.pid(name)) in said
+        assert system.pid(name) != old and not alive(old)
+        assert "exit code 0" in system.processes()[name]["why"], "it ended by itself"
+
+
+def test_a_drained_process_stays_down_until_it_is_started(private_system):
+    system = private_system
+    until(system.all_ready, 10 * SLACK, "all are ready")
+    old = system.pid("query-2")
+    with Load(system, users=2) as load:
+        until(lambda: len(load.acknowledged) >= 5, 20 * SLACK, "the load writes")
+        code, said = valorize(system, "drain", "query-2", "--stay")
+        assert code == 0 and "valorize start query-2" in said
+        assert not alive(old)
+        process = system.processes()["query-2"]
+        assert (process["state"], process["pid"]) == ("down", 0)
+        code, table = system.run("--status")
+        assert code == 0, "what was left down is not missed"
+        assert any(line.split()[:3] == ["query-2", "0", "down"] for line in table.splitlines())
+        assert "query-2" not in {row["name"] for row in sessions(system)}
+        code, said = valorize(system, "drain", "--stay", "query-2")
+        assert code == 0 and "was down" in said
+
+        code, said = valorize(system, "start", "query-2")
+        assert code == 0 and str(system.pid("query-2")) in said
+    assert not load.failures(), load.failures()[:5]
+    until(system.all_ready, 10 * SLACK, "all are ready")
+
+
+def test_one_more_process_than_configured(private_system):
+    system = private_system
+    until(system.all_ready, 10 * SLACK, "all are ready")
+    code, said = valorize(system, "start", "query-3")
+    assert code == 0, said
+    until(lambda: [row["state"] for row in sessions(system) if row["name"] == "query-3"]
+          == ["up", "up"], 10 * SLACK, "query-3 takes work")
+    code, said = valorize(system, "drain", "query-3", "--stay")
+    assert code == 0, said
+    assert "query-3" not in system.processes(), "nobody misses it"
+    code, said = valorize(system, "start", "query-3")
+    assert code == 0, "as often as one likes"
+    assert valorize(system, "drain", "query-3", "--stay")[0] == 0
+
+
+@pytest.mark.parametrize("arguments, code, word", [
+    (("drain", "querry-1"), 1, "broker-1, broker-2, query-1"),
+    (("drain", "redis"), 1, "PostgreSQL and Redis"),
+    (("drain", "query-1 stay"), 2, "--status"),
+    (("drain", "--stay"), 2, "--status"),
+    (("drain",), 2, "--status"),
+    (("drain", "query-1", "--sty"), 2, "--stay"),
+    (("start", "broker-3"), 1, "broker-1, broker-2, query-1"),
+    (("start", "query-03"), 1, "There is no process"),
+    (("start", "query-33"), 1, "There is no process"),
+    (("start", "query-"), 1, "There is no process"),
+    (("start", "postgres"), 1, "PostgreSQL and Redis"),
+    (("start",), 2, "query-2"),
+])
+def test_wrong_names_change_nothing(private_system, arguments, code, word):
+    before = pids(private_system)
+    told, said = valorize(private_system, *arguments)
+    assert (told, pids(private_system)) == (code, before), said
+    assert word in said

@@ -103,11 +103,18 @@ static void caller_pass_listener(const struct caller *caller) {
 static const char *const state_names[] = {"starting", "ready", "draining"};
 
 static struct text admin_status(struct admin *admin) {
-    enum admin_state state = admin->options.state(admin->options.context);
+    const struct admin_options *options = &admin->options;
+    enum admin_state state = options->state(options->context);
+    char more[64] = "";
+    if (options->links != NULL) {
+        uint32_t links, brokers;
+        options->links(options->context, &links, &brokers);
+        (void)snprintf(more, sizeof more, ",\"links\":%u,\"brokers\":%u", links, brokers); // fits
+    }
     return arena_format(&admin->arena,
-                        "{\"name\":\"%s\",\"pid\":%d,\"state\":\"%s\",\"since\":%lld}\n",
-                        admin->options.name, (int)getpid(), state_names[state],
-                        (long long)(admin->since_us / 1000000));
+                        "{\"name\":\"%s\",\"pid\":%d,\"state\":\"%s\",\"since\":%lld%s}\n",
+                        options->name, (int)getpid(), state_names[state],
+                        (long long)(admin->since_us / 1000000), more);
 }
 
 static struct text admin_answer(struct admin *admin, struct text line) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The private door of every process: a unix socket <VALORIZE_DATA>/run/<name>.sock, mode 0600.
 // One line in, one answer out, then it closes:
-//   status    {"name":..,"pid":..,"state":"starting|ready|draining","since":..}
+//   status    {"name":..,"pid":..,"state":"starting|ready|draining","since":..} and of a peer of
+//             brokers "links":2,"brokers":2: with how many of all it works
 //   metrics   Prometheus text
 //   top       one JSON object of the process's own making
 //   listener  one byte with the public listening descriptor attached (SCM_RIGHTS); edges only
@@ -20,6 +21,8 @@ struct admin_options {
     int listener; // descriptor, or -1
     void *context;
     enum admin_state (*state)(void *context);
+    // NULL: it is no peer of brokers.
+    void (*links)(void *context, uint32_t *ret_links, uint32_t *ret_brokers);
     struct text (*metrics)(void *context, struct arena *arena);
     struct text (*top)(void *context, struct arena *arena); // NULL: none
     // Any other line, e.g. "inflight 7"; bytes == NULL: unknown command. NULL: none.

@@ -20,6 +20,12 @@ static enum admin_state state_ready(void *context) {
     return ADMIN_READY;
 }
 
+static void links_some(void *context, uint32_t *ret_links, uint32_t *ret_brokers) {
+    (void)context;
+    *ret_links = 3;
+    *ret_brokers = 4;
+}
+
 static struct text metrics_big(void *context, struct arena *arena) {
     (void)context;
     char *bytes = arena_take(arena, BIG_BYTES);
@@ -48,6 +54,7 @@ static struct admin_options options_make(int listener) {
         .listener = listener,
         .context = directory,
         .state = state_ready,
+        .links = links_some,
         .metrics = metrics_big,
         .top = top_huge,
         .command = command_echo,
@@ -128,6 +135,7 @@ static void test_answers(void) {
     (void)snprintf(expected, sizeof expected,
                    "{\"name\":\"query-2\",\"pid\":%d,\"state\":\"ready\",\"since\":", getpid());
     EXPECT(strncmp(client.answer, expected, strlen(expected)) == 0);
+    EXPECT(strstr(client.answer, ",\"links\":3,\"brokers\":4}\n") != NULL);
     free(client.answer);
 
     expect_answer("echo hello\n", "hello");

@@ -130,6 +130,11 @@ static enum admin_state admin_asks_state(void *context) {
     return process_state(context);
 }
 
+static void admin_asks_links(void *context, uint32_t *ret_links, uint32_t *ret_brokers) {
+    const struct process *process = context;
+    session_links(process->session, ret_links, ret_brokers);
+}
+
 static void own_metrics(struct metrics *metrics) {
     struct rusage usage;
     if (getrusage(RUSAGE_SELF, &usage) != 0)
@@ -174,6 +179,7 @@ static bool process_open_admin(struct process *process) {
         .listener = options->listener,
         .context = process,
         .state = admin_asks_state,
+        .links = options->role == 0 ? NULL : admin_asks_links,
         .metrics = admin_asks_metrics,
         .top = options->top == NULL ? NULL : admin_asks_top,
         .command = options->command == NULL ? NULL : admin_commands,

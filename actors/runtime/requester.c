@@ -491,13 +491,12 @@ bool requester_drained(const struct requester *requester) {
     return requester->drained;
 }
 
-bool requester_ready(const struct requester *requester) {
-    for (uint32_t broker = 0; broker < requester->dial.count; broker++) {
-        if (link_takes_work(&requester->dial.ends[broker].link) &&
-            requester->ends[broker].served > 0)
-            return true;
-    }
-    return false;
+uint32_t requester_links(const struct requester *requester) {
+    uint32_t links = 0;
+    for (uint32_t broker = 0; broker < requester->dial.count; broker++)
+        links += link_takes_work(&requester->dial.ends[broker].link) &&
+                 requester->ends[broker].served > 0;
+    return links;
 }
 
 void requester_count(const struct requester *requester, struct requester_counters *ret_counters) {

@@ -99,6 +99,6 @@ void requester_unsubscribe(struct requester *requester, const struct uuid *chann
 void requester_drain(struct requester *requester, uint64_t now_us);
 bool requester_drained(const struct requester *requester);
 
-// At least one broker takes work and has actors.
-bool requester_ready(const struct requester *requester);
+// Brokers that take work and have actors.
+uint32_t requester_links(const struct requester *requester);
 void requester_count(const struct requester *requester, struct requester_counters *ret_counters);

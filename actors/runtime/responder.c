@@ -332,8 +332,8 @@ bool responder_drained(const struct responder *responder) {
     return responder->drained;
 }
 
-bool responder_ready(const struct responder *responder) {
-    return dial_open_count(&responder->dial) > 0;
+uint32_t responder_links(const struct responder *responder) {
+    return dial_open_count(&responder->dial);
 }
 
 void responder_count(const struct responder *responder, struct responder_counters *ret_counters) {

@@ -96,5 +96,5 @@ bool responder_publish(struct responder *responder, uint16_t operation, struct u
 void responder_drain(struct responder *responder, uint64_t now_us);
 bool responder_drained(const struct responder *responder);
 
-bool responder_ready(const struct responder *responder); // at least one broker is open
+uint32_t responder_links(const struct responder *responder); // brokers that are open
 void responder_count(const struct responder *responder, struct responder_counters *ret_counters);

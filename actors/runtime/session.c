@@ -359,8 +359,15 @@ struct session *session_free(struct session *session) {
 // --- use ---------------------------------------------------------------------------------------
 
 bool session_ready(const struct session *session) {
-    return session->requester != NULL ? requester_ready(session->requester)
-                                      : responder_ready(session->responder);
+    uint32_t links, brokers;
+    session_links(session, &links, &brokers);
+    return links > 0;
+}
+
+void session_links(const struct session *session, uint32_t *ret_links, uint32_t *ret_brokers) {
+    *ret_links = session->requester != NULL ? requester_links(session->requester)
+                                            : responder_links(session->responder);
+    *ret_brokers = session->end_count;
 }
 
 struct return_address session_return_address(const struct delivery *delivery) {

@@ -21,6 +21,12 @@ static struct text ask_path(const char *path, const char *question, struct arena
     return copy;
 }
 
+struct text ask_one(const char *data, const char *name, const char *question, struct arena *arena) {
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "%s/run/%s.sock", data, name); // a longer one does not exist
+    return ask_path(path, question, arena);
+}
+
 uint32_t ask_all(const char *data, const char *pattern, const char *question, struct arena *arena,
                  struct asked ret_asked[ASK_PROCESSES_MAX]) {
     char paths[PATH_BYTES];

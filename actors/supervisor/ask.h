@@ -18,5 +18,8 @@ struct asked {
 uint32_t ask_all(const char *data, const char *pattern, const char *question, struct arena *arena,
                  struct asked ret_asked[ASK_PROCESSES_MAX]);
 
-// Says who did not answer, and what to do. Returns the status to exit with.
+// One of them; bytes == NULL: it does not answer.
+struct text ask_one(const char *data, const char *name, const char *question, struct arena *arena);
+
+// The same as a sentence: who did not answer, and what to do. Returns the status to exit with.
 int ask_fail(const char *command, const char *data, const char *whom);

@@ -242,6 +242,7 @@ static void child_begin(struct child *child) {
 
 void child_start(struct child *child) {
     child->wanted = true;
+    child->left_down = false;
     if (child->state == CHILD_DOWN)
         child_begin(child);
 }
@@ -266,14 +267,24 @@ static bool child_give_up(struct child *child) {
     return child->state == CHILD_DOWN;
 }
 
-void child_end(struct child *child) {
-    if (child_give_up(child))
-        return;
+static void child_ask_to_end(struct child *child) {
     child_signal(child, child->options.kind->end_signal);
     if (child->state == CHILD_ENDING)
         return;
     child_set_state(child, CHILD_ENDING);
     child_wake_in(child, child->options.kind->end_ms * 1000ULL);
+}
+
+void child_end(struct child *child) {
+    if (!child_give_up(child))
+        child_ask_to_end(child);
+}
+
+void child_drain(struct child *child, bool again) {
+    if (!again && child_give_up(child))
+        return;
+    if (child->pid != 0 && child->state != CHILD_ENDING)
+        child_ask_to_end(child);
 }
 
 void child_press(struct child *child) {

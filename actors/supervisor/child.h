@@ -53,6 +53,7 @@ struct child {
     enum child_state state;
     uint64_t since_us; // of the state
     bool wanted; // to be running
+    bool left_down; // by an operator; it is listed all the same
     pid_t pid; // 0: none
     bool adopted; // started by an earlier supervisor
     bool silenced; // killed by us for giving no sign of life
@@ -79,6 +80,8 @@ void child_start(struct child *child);
 bool child_adopt(struct child *child);
 
 void child_end(struct child *child); // asks it to end, and presses when it does not
+// The same, gently: one that is ending already is not hurried. again: it is started again.
+void child_drain(struct child *child, bool again);
 void child_press(struct child *child); // now
 void child_leave(struct child *child); // it runs on without us
 

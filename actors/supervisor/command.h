@@ -16,6 +16,9 @@ int up_command(int argc, char **argv);
 int migrate_command(int argc, char **argv);
 int top_command(int argc, char **argv);
 int peers_command(int argc, char **argv);
+int restart_command(int argc, char **argv);
+int drain_command(int argc, char **argv);
+int start_command(int argc, char **argv);
 int warm_up_command(int argc, char **argv);
 
 // "valorize <command>: <sentence>" on stderr; returns the status to exit with.

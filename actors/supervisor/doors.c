@@ -83,7 +83,7 @@ bool doors_open_edges(struct supervisor *supervisor, char *ret_sentence, size_t 
 static uint32_t metrics_names(void *context, const char **names) {
     struct supervisor *supervisor = context;
     uint32_t count = 0;
-    for (uint32_t i = 0; i < supervisor->own_count; i++) {
+    for (uint32_t i = 0; i < supervisor->child_count; i++) {
         const struct child *child = &supervisor->children[i];
         if (child->wanted && fleet_is_ours(child))
             names[count++] = child->name;
@@ -134,7 +134,7 @@ static struct text asked_top(void *context, struct arena *arena) {
 static struct text asked_other(void *context, struct text line, struct arena *arena) {
     if (text_equal(line, TEXT("table")))
         return report_table(context, arena);
-    return (struct text){0};
+    return orders_obey(context, line, arena);
 }
 
 bool doors_open_own(struct supervisor *supervisor, char *ret_sentence, size_t size) {

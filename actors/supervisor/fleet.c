@@ -212,6 +212,20 @@ struct child *fleet_add_stray(struct supervisor *supervisor, const char *name) {
     return fleet_add_process(supervisor, name, class == NULL ? STAGE_ACTORS : class->stage);
 }
 
+struct child *fleet_add_extra(struct supervisor *supervisor, const char *name) {
+    const struct class *class = class_of(name);
+    char *end;
+    if (class == NULL || class->stage == STAGE_BROKERS || strlen(name) >= CHILD_NAME_BYTES ||
+        supervisor->child_count == COUNT_OF(supervisor->children))
+        return NULL;
+    const char *digits = name + strlen(class->name) + 1;
+    unsigned long number = strtoul(digits, &end, 10);
+    bool further = digits[0] >= '1' && digits[0] <= '9' && *end == '\0' &&
+                   number > (unsigned long)class_count(class, supervisor->config) &&
+                   number <= CLASS_COUNT_MAX;
+    return further ? fleet_add_process(supervisor, name, class->stage) : NULL;
+}
+
 // Own brokers listen where process.h's default is, for as many as there are.
 static void brokers_write(struct supervisor *supervisor) {
     const struct up_config *config = supervisor->config;

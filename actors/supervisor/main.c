@@ -20,6 +20,20 @@ static const struct command commands[] = {
      top_command},
     {"peers", "shows every session of every local broker",
      "  --json    prints them for programs\n\n", peers_command},
+    {"restart", "restarts all processes, one after another, and no request fails",
+     "  --rolling  brokers, then actors, then edges; each makes room when the last is ready "
+     "again\n\n"
+     "Ends at the first that does not come back. PostgreSQL, Redis and the supervisor go on; a "
+     "new\n"
+     "build's supervisor takes over with kill -9 and `valorize up`.\n\n",
+     restart_command},
+    {"drain", "NAME: one process finishes what it has and ends; a new one takes its place",
+     "  --stay    none does; `valorize start NAME`, or a new supervisor, starts it\n\n",
+     drain_command},
+    {"start", "NAME: starts a process that was left down, or one more actor or edge",
+     "One more than configured, e.g. query-3, serves until `valorize drain query-3 --stay` or the\n"
+     "supervisor's end.\n\n",
+     start_command},
     {"warm-up", "fills the cache with what people look at first",
      "  --tenants N  only the N most recently active users; else all\n\n", warm_up_command},
 };

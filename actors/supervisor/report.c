@@ -17,7 +17,7 @@
 enum { STATE_BYTES_MAX = 512 << 10, AGO_BYTES = 32, VALUE_BYTES_MAX = 4096 };
 
 bool report_is_listed(const struct child *child) {
-    return child->wanted || child->pid != 0;
+    return child->wanted || child->pid != 0 || child->left_down;
 }
 
 bool report_is_ready(const struct supervisor *supervisor) {
@@ -48,10 +48,22 @@ static const char *phase_name(enum phase phase) {
     return names[phase];
 }
 
+static const char *stage_name(uint32_t stage) {
+    static const char *const names[STAGE_COUNT] = {
+        [STAGE_SERVERS] = "servers",
+        [STAGE_BROKERS] = "brokers",
+        [STAGE_ACTORS] = "actors",
+        [STAGE_EDGES] = "edges",
+    };
+    ASSERT(stage < STAGE_COUNT);
+    return names[stage];
+}
+
 static void write_child(struct sheet *sheet, const struct child *child, int64_t since_s) {
     sheet_print(sheet, "\n{");
     write_member(sheet, "name", child->name);
     write_member(sheet, "state", child_state_name(child));
+    write_member(sheet, "stage", stage_name(child->options.stage));
     write_member(sheet, "log", child->log);
     write_member(sheet, "why", child->why);
     sheet_print(sheet, "\"pid\":%d,\"adopted\":%s,\"since\":%lld,\"restarts\":%u}", (int)child->pid,
@@ -155,7 +167,7 @@ struct text report_table(struct supervisor *supervisor, struct arena *arena) {
         if (!report_is_listed(child))
             continue;
         table_row(&sheet, child, now_us);
-        count++;
+        count += child->wanted || child->pid != 0; // what was left down is not missed
         ready += child->state == CHILD_READY;
     }
     sheet_print(&sheet, "%u of %u processes are ready. Supervisor %d is %s.", ready, count,

@@ -9,6 +9,7 @@
 //   fleet.c        which children there are and how each is started
 //   adopt.c        what an earlier supervisor left running
 //   report.c       state.json, the table of --status, metrics
+//   orders.c       what operators ask of single processes
 #pragma once
 #include "admin.h"
 #include "child.h"
@@ -103,8 +104,12 @@ MUST_USE bool doors_open_metrics(struct supervisor *supervisor, char *ret_senten
 // Makes the children of this configuration; none runs. False: the sentence says why.
 MUST_USE bool fleet_make(struct supervisor *supervisor, char *ret_sentence, size_t size);
 
-// A further one, of no use but to be ended; NULL when there are too many.
+// A further one that runs already, of no use but to be ended; NULL when there are too many.
 struct child *fleet_add_stray(struct supervisor *supervisor, const char *name);
+
+// One more of its class than this configuration has; NULL: there is no such class, its number is
+// taken or too high, or it is a broker, whose addresses everybody has known since the start.
+struct child *fleet_add_extra(struct supervisor *supervisor, const char *name);
 
 void fleet_describe(void *context, const struct child *child, struct program *program);
 
@@ -123,6 +128,13 @@ int adopt_listener(struct supervisor *supervisor);
 
 // False: private servers still run, but other ones are configured now.
 MUST_USE bool adopt_allows(const struct supervisor *supervisor, char *ret_sentence, size_t size);
+
+// --- orders.c ------------------------------------------------------------------------------------
+
+// "drain NAME" (it is started again), "drain NAME stay" (it is not), "start NAME": the answer is
+// {"pid":..} of the process that was asked, 0: none ran, or {"error":".."}, a sentence. bytes ==
+// NULL: no such order. A process that is asked to end has finished when its pid is gone.
+struct text orders_obey(struct supervisor *supervisor, struct text line, struct arena *arena);
 
 // --- report.c ----------------------------------------------------------------------------------
 

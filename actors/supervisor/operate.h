@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// What commands that change single processes of a running system share: an order to its
+// supervisor, and the wait until it is carried out. Sentences go to stderr.
+#pragma once
+#include "system_view.h"
+
+struct operator{
+    const char *command; // whose sentences they are
+    const char *data; // VALORIZE_DATA
+    struct arena arena; // of the latest look
+    struct system_view view; // the latest look
+};
+
+void operator_open(struct operator* operator, const char * command, const char *data);
+void operator_close(struct operator* operator);
+
+// Asks the supervisor, every process and every broker. False after a sentence: there is no
+// supervisor that answers.
+MUST_USE bool operator_look(struct operator* operator);
+
+// "drain query-1". False after its sentence. ret_pid: of the process that was asked, or 0.
+MUST_USE bool operator_order(struct operator* operator, const char * order, int64_t *ret_pid);
+
+// Until the process that had this pid is gone and, unless it is to stay down, its successor is
+// ready and, where everybody is meant, all links are up. False after a sentence.
+enum operator_wish { WISH_DOWN, WISH_READY, WISH_ALL_READY };
+MUST_USE bool operator_wait(struct operator* operator, const char * name, int64_t old_pid,
+                            enum operator_wish wish);

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// `valorize restart --rolling`: one process after another makes room for a new one, brokers first,
+// then actors, then edges. The next leaves when everything is as it was before the last one left,
+// so that there is always somebody who serves. A class of one borrows a second for that time.
+#include "clock.h"
+#include "command.h"
+#include "config.h"
+#include "limits.h"
+#include "operate.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ORDER_BYTES = 400, NAMES_MAX = SYSTEM_PROCESSES_MAX, NAME_BYTES = 32 };
+
+struct restart_config {
+    const char *data;
+};
+
+static const struct setting settings[] = {
+    {"VALORIZE_DATA", SETTING_TEXT, 1, 255, ".valorize", "folder of the running system",
+     offsetof(struct restart_config, data)},
+};
+
+struct names { // of the processes to be restarted, in this order
+    uint32_t count;
+    char texts[NAMES_MAX][NAME_BYTES];
+};
+
+static void names_add(struct names *names, const struct system_view *view, const char *stage) {
+    const struct process_view *processes = view->processes.items;
+    for (uint32_t i = 0; i < view->processes.count; i++) {
+        const struct process_view *process = &processes[i];
+        if (process_view_is_in(process, stage) && process->pid != 0 && names->count < NAMES_MAX)
+            (void)snprintf(names->texts[names->count++], NAME_BYTES, "%.*s",
+                           (int)process->name.length, process->name.bytes); // a name fits
+    }
+}
+
+static bool is_broker(const char *name) {
+    return strncmp(name, "broker-", 7) == 0;
+}
+
+static size_t class_length(const char *name) {
+    const char *end = strrchr(name, '-');
+    return end == NULL ? strlen(name) : (size_t)(end - name);
+}
+
+// How many of the names are of the same class.
+static uint32_t names_of_class(const struct names *names, const char *name) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < names->count; i++)
+        count += class_length(names->texts[i]) == class_length(name) &&
+                 strncmp(names->texts[i], name, class_length(name)) == 0;
+    return count;
+}
+
+// A name of its class that nobody has.
+static bool second_name(const struct operator* operator, const char * name,
+                        char ret_second[NAME_BYTES]) {
+    for (int i = 2; i <= CLASS_COUNT_MAX; i++) {
+        (void)snprintf(ret_second, NAME_BYTES, "%.*s-%d", (int)class_length(name), name, i);
+        if (system_view_find(&operator->view, text_of(ret_second)) == NULL)
+            return true;
+    }
+    return false;
+}
+
+static bool order(struct operator* operator, const char * verb, const char *name, const char *more,
+                  int64_t *ret_pid) {
+    char line[ORDER_BYTES];
+    (void)snprintf(line, sizeof line, "%s %s%s", verb, name, more); // fits
+    return operator_order(operator, line, ret_pid);
+}
+
+static bool renew(struct operator* operator, const char * name) {
+    int64_t pid;
+    uint64_t begun_us = clock_monotonic_us();
+    printf("  %-16s ", name);
+    fflush(stdout);
+    if (!order(operator, "drain", name, "", &pid) ||
+        !operator_wait(operator, name, pid, WISH_ALL_READY))
+        return false;
+    printf("ready again after %.2f s\n", (double)(clock_monotonic_us() - begun_us) / 1e6);
+    return true;
+}
+
+static bool renew_alone(struct operator* operator, const char * name) {
+    char second[NAME_BYTES];
+    int64_t pid;
+    if (!second_name(operator, name, second))
+        return renew(operator, name);
+    printf("  %-16s for the time of %s\n", second, name);
+    return order(operator, "start", second, "", &pid) &&
+           operator_wait(operator, second, -1, WISH_ALL_READY) && renew(operator, name) &&
+           order(operator, "drain", second, " stay", &pid) &&
+           operator_wait(operator, second, pid, WISH_DOWN);
+}
+
+// False after a sentence: restarting would be noticed.
+static bool allowed(struct operator* operator, const struct names * names) {
+    char sentence[1024];
+    struct text missing = system_view_missing(&operator->view, &operator->arena);
+    if (missing.bytes != NULL || !text_equal(operator->view.phase, TEXT("up"))) {
+        (void)snprintf(sentence, sizeof sentence,
+                       "Not now: %.*s. A rolling restart needs all to be ready; see `valorize up "
+                       "--status`.",
+                       (int)missing.length, missing.bytes == NULL ? "" : missing.bytes);
+        (void)command_fail("restart", sentence);
+        return false;
+    }
+    for (uint32_t i = 0; i < names->count; i++) {
+        if (!is_broker(names->texts[i]) || names_of_class(names, names->texts[i]) > 1)
+            continue;
+        (void)command_fail("restart",
+                           "There is one broker only: while it restarts all requests are refused. "
+                           "Start the system with VALORIZE_BROKER_COUNT=2, or restart this one "
+                           "with `valorize drain`.");
+        return false;
+    }
+    return true;
+}
+
+static bool restart_all(struct operator* operator, struct names * names) {
+    uint64_t begun_us = clock_monotonic_us();
+    if (!operator_look(operator))
+        return false;
+    names_add(names, &operator->view, "brokers");
+    names_add(names, &operator->view, "actors");
+    names_add(names, &operator->view, "edges");
+    if (!allowed(operator, names))
+        return false;
+    for (uint32_t i = 0; i < names->count; i++) {
+        const char *name = names->texts[i];
+        bool alone = !is_broker(name) && names_of_class(names, name) == 1;
+        if (!(alone ? renew_alone(operator, name) : renew(operator, name)))
+            return false;
+    }
+    printf("%u processes restarted in %.1f s.\n", names->count,
+           (double)(clock_monotonic_us() - begun_us) / 1e6);
+    return true;
+}
+
+int restart_command(int argc, char **argv) {
+    struct restart_config config;
+    struct operator operator;
+    config_read(settings, COUNT_OF(settings), &config, argc, argv);
+    if (argc != 2 || strcmp(argv[1], "--rolling") != 0)
+        return command_refuse("restart",
+                              "It takes --rolling: all processes, one after another. A single one "
+                              "is restarted by `valorize drain NAME`.");
+    struct names *names = calloc(1, sizeof *names);
+    ASSERT(names != NULL);
+    operator_open(&operator, "restart", config.data);
+    bool done = restart_all(&operator, names);
+    operator_close(&operator);
+    free(names);
+    return done ? EXIT_DONE : EXIT_FAILED;
+}
