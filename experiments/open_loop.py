@@ -6,6 +6,7 @@ request that falls into the pause. Due times lie on a grid of a millisecond, whi
 they are kept. Nothing is ever sent a second time: whatever is not answered with 200 or 201 is a
 failure. With rate None it is a closed loop: each connection sends as soon as it is free.
 """
+import bisect
 import collections
 import dataclasses
 import random
@@ -24,6 +25,7 @@ class Call:
     data: bytes
     due: float
     write: tuple = ()  # account, value and memo of a POST
+    about: object = None  # whatever the stream wants to know again
     sent: float = 0.0
     ended: float = 0.0
     status: int = 0  # 0: no answer
@@ -108,7 +110,7 @@ class OpenLoop:
         self.poll = select.epoll()
         self.by_descriptor, self.free = {}, []
         self.waiting = collections.deque()  # due, but all connections are taken
-        self.calls, self.acknowledged = [], []
+        self.calls, self.acknowledged, self.agenda = [], [], []
         for _ in range(connections):
             self.open()
 
@@ -130,8 +132,9 @@ class OpenLoop:
         meanwhile; a function that returns a number is called again after so many seconds."""
         self.calls = []
         began = time.monotonic()
-        agenda = sorted(((began + after, function) for after, function in agenda),
-                        key=lambda entry: entry[0])
+        self.agenda = []
+        for after, function in agenda:
+            self.agenda_add(began + after, function)
         due, per_grid, owed, swept = began, (rate or 0) * GRID_S, 0.0, began
         while True:
             now = time.monotonic()
@@ -143,24 +146,28 @@ class OpenLoop:
                 due += GRID_S
             while not rate and self.free and now < began + seconds:
                 self.begin(self.stream(now))
-            agenda = self.attend(agenda, now)
+            self.attend(now)
             if now >= swept + 0.1:
                 self.sweep(now)
                 swept = now
             busy = len(self.by_descriptor) - len(self.free)
-            if now >= began + seconds and not busy and not self.waiting and not agenda:
+            if now >= began + seconds and not busy and not self.waiting and not self.agenda:
                 return self.calls
             for descriptor, _ in self.poll.poll(GRID_S):
                 self.arrived(self.by_descriptor.get(descriptor))
 
-    def attend(self, agenda, now):
-        while agenda and agenda[0][0] <= now:
-            _, function = agenda.pop(0)
+    def agenda_add(self, at, function):
+        bisect.insort(self.agenda, (at, function), key=lambda entry: entry[0])
+
+    def agenda_after(self, seconds, function):
+        self.agenda_add(time.monotonic() + seconds, function)
+
+    def attend(self, now):
+        while self.agenda and self.agenda[0][0] <= now:
+            _, function = self.agenda.pop(0)
             again = function()
             if again is not None:
-                agenda.append((now + again, function))
-                agenda.sort(key=lambda entry: entry[0])
-        return agenda
+                self.agenda_add(now + again, function)
 
     def begin(self, call):
         self.calls.append(call)
@@ -200,14 +207,17 @@ class OpenLoop:
         status, body, closes = answer
         call, connection.call = connection.call, None
         self.end(call, status)
-        if call.write and status == 201:
-            at = body.find(b'"id":"') + 6
-            self.acknowledged.append((body[at:at + 36].decode(), *call.write))
+        self.answered(call, body)
         if closes:
             self.close(connection)
         else:
             self.free.append(connection)
         self.send_waiting()
+
+    def answered(self, call, body):
+        if call.write and call.status == 201:
+            at = body.find(b'"id":"') + 6
+            self.acknowledged.append((body[at:at + 36].decode(), *call.write))
 
     def sweep(self, now):
         late = [connection for connection in self.by_descriptor.values()
