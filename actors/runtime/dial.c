@@ -84,6 +84,17 @@ void dial_count_event(struct dial *dial, uint32_t broker, uint32_t length, uint6
         dial_send_beat(dial, broker, KIND_CREDIT, now_us);
 }
 
+enum link_change dial_receive(struct dial *dial, uint32_t broker, const struct envelope *envelope,
+                              struct text body, uint64_t now_us, struct beat *ret_beat,
+                              bool *ret_has_beat) {
+    struct link *link = &dial->ends[broker].link;
+    bool parts = envelope->kind == KIND_GOODBYE && link->state != LINK_DOWN;
+    enum link_change change = link_receive(link, envelope, body, now_us, ret_beat, ret_has_beat);
+    if (parts)
+        dial->redial(dial->context, broker);
+    return change;
+}
+
 bool dial_is_due(const struct dial *dial, uint32_t broker, uint64_t now_us) {
     const struct dial_end *end = &dial->ends[broker];
     return end->broken || now_us >= link_next_us(&end->link);

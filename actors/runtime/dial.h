@@ -41,6 +41,12 @@ void dial_send_channels(struct dial *dial, uint8_t kind, const struct uuid *chan
 // An event came: its bytes are counted, and told when a good part of the window is used up.
 void dial_count_event(struct dial *dial, uint32_t broker, uint32_t length, uint64_t now_us);
 
+// A frame came: link_receive. A broker that says goodbye is dialed anew, since its connection may
+// stay open without an end on its side.
+enum link_change dial_receive(struct dial *dial, uint32_t broker, const struct envelope *envelope,
+                              struct text body, uint64_t now_us, struct beat *ret_beat,
+                              bool *ret_has_beat);
+
 // True when dial_run has something to do for this broker.
 bool dial_is_due(const struct dial *dial, uint32_t broker, uint64_t now_us);
 

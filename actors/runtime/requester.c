@@ -408,7 +408,8 @@ void requester_receive(struct requester *requester, uint32_t broker, struct text
     struct text body = {frame.bytes + ENVELOPE_BYTES, frame.length - ENVELOPE_BYTES};
     struct beat beat;
     bool has_beat;
-    enum link_change change = link_receive(link, &envelope, body, now_us, &beat, &has_beat);
+    enum link_change change =
+        dial_receive(&requester->dial, broker, &envelope, body, now_us, &beat, &has_beat);
     requester_apply_change(requester, broker, change, now_us);
     if (has_beat)
         requester_apply_beat(requester, broker, &beat, now_us);

@@ -226,7 +226,8 @@ void responder_receive(struct responder *responder, uint32_t broker, struct text
     struct beat beat;
     bool has_beat;
     bool behind = responder_is_behind(responder, broker);
-    enum link_change change = link_receive(&end->link, &envelope, body, now_us, &beat, &has_beat);
+    enum link_change change =
+        dial_receive(&responder->dial, broker, &envelope, body, now_us, &beat, &has_beat);
     responder_apply_change(responder, broker, change);
     if (has_beat) { // what was lost under way is not owed for ever
         responder->grants[broker].received = beat.sent[0];
