@@ -49,6 +49,13 @@ struct peer {
     uint64_t replies;
 };
 
+// Enough of a peer that was removed to know its hello again: the dialing end repeats one until it
+// is welcomed, and the last repetition may arrive after all else was over.
+struct greeting {
+    uint64_t session;
+    uint64_t nonce;
+};
+
 struct actor {
     uint16_t peer;
     uint16_t groups; // bits: of the operations it serves
@@ -97,6 +104,8 @@ struct broker {
     uint32_t peer_count;
     uint32_t peer_high;
     uint32_t unreachable; // peers to be removed when the call ends
+    struct greeting departed[PEERS_MAX]; // of the last ones removed
+    uint32_t departures;
     struct peer_map by_address;
     struct peer_map by_session;
 

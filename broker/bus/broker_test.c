@@ -375,6 +375,27 @@ static void test_nobody_serves_it(void) {
     rig_close(rig);
 }
 
+// A greeting that waited on the way behind another of its kind, and what waited behind it: the
+// broker has missed its sender meanwhile.
+static void test_a_late_greeting(void) {
+    struct rig *rig = rig_open();
+    rig_actor(rig, 11, ROLE_QUERY, 4);
+    rig_edge(rig, 1);
+    rig->peers[1].mute = true;
+    rig_wait(rig, GONE_MS + 50);
+    const uint64_t heard_us = rig->beats[1].clock_us;
+    rig_edge(rig, 1);
+    rig->beats[1].clock_us = heard_us; // the welcome is still under way
+    rig_beat(rig, 1);
+    rig_ask(rig, 1, (struct ask){READ, .correlation = 1});
+    EXPECT_INTEGER(rig_take_status(rig, 1, STATUS_UNAVAILABLE)->envelope.correlation, 1);
+    EXPECT(!rig_has(rig, 11));
+    rig_wait(rig, HEARTBEAT_MS + 50); // a heartbeat of the broker, and one that answers it
+    rig_ask(rig, 1, (struct ask){READ, .correlation = 2});
+    EXPECT_INTEGER(rig_take(rig, 11, KIND_REQUEST)->envelope.correlation, 2);
+    rig_close(rig);
+}
+
 static void test_cancel_and_lost_edge(void) {
     struct rig *rig = rig_open();
     rig_edge(rig, 1);
@@ -500,6 +521,7 @@ int main(void) {
         {"an actor that cannot be reached is gone at once", test_unreachable_actor},
         {"a tenant moves when its last owner has answered all", test_owner_drains},
         {"a request waits for an actor that may come back", test_nobody_serves_it},
+        {"what follows a greeting that was accepted before may be old", test_a_late_greeting},
         {"cancels reach the queue and the actor", test_cancel_and_lost_edge},
         {"a reply finds its edge without a record", test_reply_of_another_broker},
         {"a drain hands back, relays, and says goodbye", test_drain},

@@ -308,8 +308,12 @@ static bool arrival_check(struct broker *broker, struct arrival *arrival) {
         request_refuse(broker, arrival, STATUS_UNAVAILABLE, CAUSE_NO_ACTOR);
         return false;
     }
-    if (envelope->budget_us <= link_age_us(&arrival->peer->link)) {
-        request_refuse(broker, arrival, STATUS_EXPIRED, CAUSE_EXPIRED);
+    uint64_t age_us = link_age_us(&arrival->peer->link);
+    if (envelope->budget_us <= age_us) {
+        // One so old may have been sent again by its edge, which knows better what time is left.
+        bool resent = age_us >= GONE_MS * 1000ULL;
+        request_refuse(broker, arrival, resent ? STATUS_UNAVAILABLE : STATUS_EXPIRED,
+                       CAUSE_EXPIRED);
         return false;
     }
     if (request_find(&broker->pool, envelope->session, envelope->correlation, envelope->attempt) !=

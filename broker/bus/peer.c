@@ -112,6 +112,8 @@ void peer_remove(struct broker *broker, struct peer *peer) {
     // From here on nothing is sent to it any more.
     peer_map_remove(&broker->by_address, peer->address);
     peer_map_remove(&broker->by_session, peer->session);
+    broker->departed[broker->departures++ % PEERS_MAX] =
+        (struct greeting){peer->session, peer->nonce};
     peer->address = 0;
     peer->unreachable = false;
     broker->peer_count--;
@@ -119,6 +121,15 @@ void peer_remove(struct broker *broker, struct peer *peer) {
     event_forget_peer(broker, peer);
     if (peer->actor != NO_ACTOR)
         actor_remove(broker, peer);
+}
+
+static bool hello_is_known(const struct broker *broker, const struct hello *hello) {
+    for (uint32_t i = 0; i < MIN(broker->departures, (uint32_t)PEERS_MAX); i++) {
+        if (broker->departed[i].session == hello->instance &&
+            broker->departed[i].nonce == hello->nonce)
+            return true;
+    }
+    return false;
 }
 
 static struct peer *peer_slot(struct broker *broker) {
@@ -150,7 +161,7 @@ static void peer_add(struct broker *broker, uint64_t address, const struct hello
     };
     memcpy(peer->name, hello->name, sizeof peer->name);
     link_init(&peer->link, broker->now_us);
-    link_accept(&peer->link, broker->now_us);
+    link_accept(&peer->link, hello_is_known(broker, hello), broker->now_us);
     peer_map_put(&broker->by_address, address, peer_index(broker, peer));
     peer_map_put(&broker->by_session, peer->session, peer_index(broker, peer));
     broker->peer_count++;
