@@ -64,38 +64,64 @@ static uint32_t some_process(struct world *world) {
 }
 
 // Whether a fault may come now. Gentle ones come when the one before has been got over.
-static bool world_is_ripe(const struct world *world, uint32_t victim) {
+static bool world_is_ripe(const struct world *world) {
     if (!world->faults.gentle)
         return true;
-    if (process_is_edge(victim) && world->faults.crash)
-        return false; // what it had in hand dies with it
     for (uint32_t i = 0; i < PROCESSES; i++) {
         if (world->processes[i].life > 0 && !process_is_well(world, i))
             return false;
     }
-    return true;
+    return network_is_whole(world);
+}
+
+enum { STRIKE_CRASH, STRIKE_HANG, STRIKE_PARTITION, STRIKE_DRAIN, STRIKE_SLOW, STRIKE_HALF_OPEN };
+
+static void world_strike(struct world *world, uint32_t victim, uint32_t strike) {
+    switch (strike) {
+    case STRIKE_CRASH:
+        process_crash(world, victim);
+        break;
+    case STRIKE_HANG:
+        process_hang(world, victim, HANG_US_MIN + chance(world, HANG_US_MAX));
+        break;
+    case STRIKE_PARTITION:
+        network_partition(world, victim, 20000 + chance(world, 3000000));
+        break;
+    case STRIKE_DRAIN:
+        process_drain(world, victim);
+        break;
+    case STRIKE_SLOW:
+        process_slow_down(world, victim, 100000 + chance(world, 3000000));
+        break;
+    case STRIKE_HALF_OPEN:
+        network_half_open(world, victim, chance(world, world->brokers), chance_percent(world, 50));
+        break;
+    default:
+        UNREACHABLE();
+    }
 }
 
 static void world_break(struct world *world) {
     uint32_t victim = some_process(world);
-    if (!world_is_ripe(world, victim))
+    if (!world_is_ripe(world))
         return;
-    const bool possible[] = {world->faults.crash, world->faults.hang,
-                             world->faults.partition && !process_is_broker(victim),
-                             world->faults.drain};
+    bool peer = !process_is_broker(victim);
+    // What an edge had in hand dies with it: that costs requests.
+    bool dear = world->faults.gentle && process_is_edge(victim);
+    const bool possible[] = {
+        [STRIKE_CRASH] = world->faults.crash && !dear,
+        [STRIKE_HANG] = world->faults.hang,
+        [STRIKE_PARTITION] = world->faults.partition && peer,
+        [STRIKE_DRAIN] = world->faults.drain,
+        [STRIKE_SLOW] = world->faults.slow,
+        [STRIKE_HALF_OPEN] = world->faults.half_open && peer,
+    };
     uint32_t first = chance(world, COUNT_OF(possible));
     for (uint32_t i = 0; i < COUNT_OF(possible); i++) {
-        uint32_t fault = (first + i) % COUNT_OF(possible);
-        if (!possible[fault])
+        uint32_t strike = (first + i) % COUNT_OF(possible);
+        if (!possible[strike])
             continue;
-        if (fault == 0)
-            process_crash(world, victim);
-        else if (fault == 1)
-            process_hang(world, victim, HANG_US_MIN + chance(world, HANG_US_MAX));
-        else if (fault == 2)
-            network_partition(world, victim, 20000 + chance(world, 3000000));
-        else
-            process_drain(world, victim);
+        world_strike(world, victim, strike);
         return;
     }
 }
@@ -126,6 +152,10 @@ static void world_happen(struct world *world, const struct event *event) {
         if (world->processes[event->a].life == event->life)
             process_wake(world, event->a);
         break;
+    case HAPPENS_TURN:
+        if (world->processes[event->a].life == event->life)
+            process_turn(world, event->a);
+        break;
     case HAPPENS_COMMIT:
         store_commit(world, event->b);
         break;
@@ -154,8 +184,9 @@ static struct faults faults_of_seed(struct world *world) {
     faults.gentle = kind <= GENTLE_ROUGH;
     faults.drain = kind == GENTLE_DRAINS || kind == GENTLE_ROUGH;
     faults.crash = faults.hang = kind == GENTLE_ROUGH;
-    faults.slow = chance_percent(world, 30);
-    faults.flood = kind == GENTLE_QUIET && !faults.slow && chance_percent(world, 50);
+    faults.slow = faults.half_open = kind == GENTLE_ROUGH;
+    faults.distant = chance_percent(world, 30);
+    faults.flood = kind == GENTLE_QUIET && !faults.distant && chance_percent(world, 50);
     if (faults.gentle)
         return faults;
     faults.crash = chance_percent(world, 60);
@@ -165,6 +196,8 @@ static struct faults faults_of_seed(struct world *world) {
     faults.reorder = chance_percent(world, 30);
     faults.repeat = chance_percent(world, 40);
     faults.drain = chance_percent(world, 50);
+    faults.slow = chance_percent(world, 40);
+    faults.half_open = chance_percent(world, 40);
     return faults;
 }
 
@@ -190,6 +223,9 @@ struct world *world_new(uint64_t seed, bool trace) {
                            : process < FIRST_QUERY   ? process - FIRST_EDGE < world->edges
                            : process < FIRST_COMMAND ? process - FIRST_QUERY < world->queries
                                                      : process - FIRST_COMMAND < world->commands;
+        world->processes[process].clock_us = (uint64_t)chance(world, UINT32_MAX) << 8;
+        world->processes[process].clock_ppm =
+            (int32_t)chance(world, 2 * CLOCK_PPM_MAX + 1) - CLOCK_PPM_MAX;
         if (taking_part)
             process_start(world, process);
     }

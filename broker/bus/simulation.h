@@ -38,6 +38,10 @@ enum {
     WELL_US = 1000000, // after its start, or after it stood still, a process is well again
     HANG_US_MIN = 50000,
     HANG_US_MAX = 2500000, // above the least
+    MESSAGE_US = 50, // of a slow process for a message, times how slow it is
+    SLOW_MIN = 10, // times
+    SLOW_MAX = 100,
+    CLOCK_PPM_MAX = 100, // so fast or slow a clock is: two differ by twice that
 };
 
 enum happening {
@@ -46,6 +50,7 @@ enum happening {
     HAPPENS_DISCONNECTED, // the peer notices
     HAPPENS_TICK, // a = process
     HAPPENS_WAKE,
+    HAPPENS_TURN, // a = a slow process: done with a message, the next one
     HAPPENS_RESTART,
     HAPPENS_CLIENT,
     HAPPENS_FAULT,
@@ -77,6 +82,9 @@ struct connection { // of one peer to one broker
     uint32_t flushed_epoch; // its frames still arrive after the end
     bool up;
     bool dialing;
+    bool deaf; // half open: the broker's end is gone, the peer believes in it
+    uint32_t ghost_epoch; // half open: the peer's end is gone, the broker believes in it
+    uint64_t ghost_until_us;
     uint64_t blocked_us[2]; // until: towards the broker, towards the peer
     uint64_t last_us[2]; // arrival of the latest frame: keeps the order
     char *old_frame; // the peer's last request or reply, to come again
@@ -98,10 +106,15 @@ struct process {
     uint64_t hung_until_us; // 0: runs
     uint64_t awake_us; // since when
     uint64_t tick_us; // the tick that is planned
+    uint64_t clock_us; // at the world's 0: where its clock begins
+    int32_t clock_ppm; // how much faster than the world's it runs
+    uint32_t slowness; // so many times as long for each message
+    uint64_t slow_until_us;
+    uint64_t busy_until_us; // with a message; 0: with none
     struct broker *broker;
     struct requester *requester;
     struct responder *responder;
-    struct event *inbox; // while hung
+    struct event *inbox; // while hung or busy
     uint32_t inbox_count;
     uint32_t inbox_capacity;
     // actors
@@ -173,7 +186,10 @@ struct wish {
 };
 
 struct faults { // of this seed
-    bool crash, hang, partition, loss, reorder, repeat, drain, slow;
+    bool crash, hang, partition, loss, reorder, repeat, drain;
+    bool distant; // frames are long under way
+    bool slow; // processes are, for a while
+    bool half_open; // connections of which one end is gone and the other is not told
     bool gentle; // one fault at a time, of one process, no edge: it must cost no request
     bool flood; // one edge always asks more without a tenant than the actors take; gentle
 };
@@ -181,8 +197,11 @@ struct faults { // of this seed
 // How often each thing happened: a run in which one of them never did shows nothing about it.
 struct tally {
     uint64_t events;
-    uint64_t crashes, hangs, drains, restarts, partitions, floods;
-    uint64_t lost, overtaken, twice, again; // frames; again: on a later connection
+    uint64_t crashes, hangs, drains, restarts, partitions, slowed, half_opened, floods;
+    uint64_t crossed; // frames of a process, overtaken by a later one on another connection
+    uint64_t lost, overtaken, twice; // others than a connection delivers
+    uint64_t again; // the same, on a later connection
+    uint64_t vanished; // into the end of a connection that is no more
     uint64_t asked, resent, cancelled, done; // requests; done: commands that took effect
     uint64_t ok, unavailable, lost_answers, expired; // answers
     uint64_t lock_timeouts;
@@ -205,6 +224,7 @@ struct world {
     uint32_t heap_count, heap_capacity;
     struct process processes[PROCESSES];
     struct connection connections[PROCESSES][BROKERS];
+    uint64_t arrival_us[PROCESSES]; // latest so far of the frames that each sent
     struct history history[HISTORY_MAX];
     uint32_t requests;
     uint32_t requests_wanted;
@@ -241,8 +261,11 @@ bool network_send(struct world *world, uint32_t peer, uint32_t broker, bool to_b
                   struct text head, struct text body);
 bool network_delivers(const struct world *world, const struct event *event);
 uint64_t network_address(const struct world *world, uint32_t peer, uint32_t broker);
-bool network_find(const struct world *world, uint64_t address, uint32_t broker, uint32_t *ret_peer);
+bool network_send_to(struct world *world, uint32_t broker, uint64_t address, struct text frame);
 void network_partition(struct world *world, uint32_t peer, uint64_t length_us);
+// One end of a connection is gone; the other learns of it by silence, or when a new one comes.
+void network_half_open(struct world *world, uint32_t peer, uint32_t broker, bool peer_believes);
+bool network_is_whole(const struct world *world);
 void network_redeliver(struct world *world, uint32_t peer, uint32_t broker);
 void network_heal(struct world *world);
 
@@ -250,8 +273,13 @@ void network_heal(struct world *world);
 void process_start(struct world *world, uint32_t process);
 void process_crash(struct world *world, uint32_t process);
 void process_hang(struct world *world, uint32_t process, uint64_t length_us);
+void process_slow_down(struct world *world, uint32_t process, uint64_t length_us);
+void process_turn(struct world *world, uint32_t process);
+// What its own clock says: no machine sees another one, and none sees a wall clock.
+uint64_t process_now_us(const struct world *world, uint32_t process);
+uint64_t process_work_us(const struct world *world, uint32_t process, uint64_t usual_us);
 void process_drain(struct world *world, uint32_t process);
-void process_receive(struct world *world, const struct event *event); // or keeps it while hung
+void process_receive(struct world *world, const struct event *event); // or keeps it meanwhile
 void process_wake(struct world *world, uint32_t process);
 void process_plan_tick(struct world *world, uint32_t process);
 uint64_t process_resends(const struct process *process); // of an edge, in this life

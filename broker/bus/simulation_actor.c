@@ -33,7 +33,7 @@ void actor_deliver(struct world *world, uint32_t index, const struct delivery *d
     struct event event = {.a = (uint8_t)index, .b = slot, .life = process->life};
     if (index < FIRST_COMMAND) {
         event.what = HAPPENS_ANSWER;
-        plan(world, event, 200 + chance(world, 20000));
+        plan(world, event, process_work_us(world, index, 200 + chance(world, 20000)));
         return;
     }
     process->queue[process->queue_count++] = slot;
@@ -51,13 +51,14 @@ static void actor_begin_batch(struct world *world, uint32_t index, bool only_fre
     *transaction = (struct transaction){.actor = (uint8_t)index, .life = process->life};
     uint32_t kept = 0;
     uint32_t count = process->queue_count;
+    uint64_t now_us = process_now_us(world, index);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t slot = process->queue[i];
         const struct in_hand *hand = &process->hand[slot];
         uint32_t tenant = world->history[hand->request].tenant;
-        if (responder_is_stale(process->responder, &hand->address, world->now_us)) {
+        if (responder_is_stale(process->responder, &hand->address, now_us)) {
             actor_reply(world, index, slot, STATUS_UNAVAILABLE);
-        } else if (hand->deadline_us <= world->now_us) {
+        } else if (hand->deadline_us <= now_us) {
             actor_reply(world, index, slot, STATUS_EXPIRED);
         } else if (transaction->count < BATCH_MAX &&
                    (!only_free || store_tenant_is_free(world, tenant))) {

@@ -67,7 +67,7 @@ static void client_send(struct world *world, uint32_t edge, const struct operati
                                 .own_key = own_key};
     uint64_t correlation = 0;
     enum status status =
-        requester_request(process->requester, &outgoing, world->now_us, &correlation);
+        requester_request(process->requester, &outgoing, process_now_us(world, edge), &correlation);
     history->accepted = status == STATUS_OK;
     world->tally.asked++;
     history->correlation = correlation;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Connections as libzmq over TCP gives them: in order in each direction, everything under way lost
-// at the end of a connection, a new address at each. Beyond what TCP does, some seeds lose single
-// frames, deliver them twice, or let them overtake each other.
+// at the end of a connection, a new address at each. Between connections there is no order: each
+// frame takes its own time. An end may be gone without the other being told (half open). Beyond
+// what TCP does, some seeds lose single frames, deliver them twice, or let them overtake each
+// other.
 #include "simulation.h"
 
 enum { ENVELOPE_KIND = 4 }; // its place
@@ -10,16 +12,25 @@ static struct connection *connection_of(struct world *world, uint32_t peer, uint
     return &world->connections[peer][broker];
 }
 
+static void frame_vanish(struct world *world, uint32_t from, uint32_t to, struct text frame) {
+    world->tally.vanished++;
+    world_note_frame(world, from, "sends into nothing towards", to, frame);
+}
+
 uint64_t network_address(const struct world *world, uint32_t peer, uint32_t broker) {
     return (uint64_t)world->connections[peer][broker].epoch << 16 | peer << 8 | broker | 1U << 7;
 }
 
-bool network_find(const struct world *world, uint64_t address, uint32_t broker,
-                  uint32_t *ret_peer) {
+bool network_send_to(struct world *world, uint32_t broker, uint64_t address, struct text frame) {
     uint32_t peer = address >> 8 & 0xff;
-    *ret_peer = peer;
-    return peer < PROCESSES && world->connections[peer][broker].up &&
-           network_address(world, peer, broker) == address;
+    ASSERT(peer < PROCESSES);
+    struct connection *connection = connection_of(world, peer, broker);
+    if (connection->up && !connection->deaf && network_address(world, peer, broker) == address)
+        return network_send(world, peer, broker, false, frame, TEXT(""));
+    if (address >> 16 != connection->ghost_epoch || world->now_us >= connection->ghost_until_us)
+        return false;
+    frame_vanish(world, broker, peer, frame);
+    return true;
 }
 
 void network_dial(struct world *world, uint32_t peer, uint32_t broker) {
@@ -43,6 +54,7 @@ void network_connect(struct world *world, const struct event *event) {
         return;
     }
     connection->up = true;
+    connection->deaf = false;
     connection->epoch++;
     connection->last_us[0] = connection->last_us[1] = world->now_us;
     world_note(world, event->a, "connects to %s, epoch %u", process_name(event->b),
@@ -106,7 +118,7 @@ static void frame_plan(struct world *world, uint32_t peer, uint32_t broker, bool
                        const char *frame, uint32_t length) {
     struct connection *connection = connection_of(world, peer, broker);
     uint32_t way = to_broker ? 0 : 1;
-    uint64_t delay_us = 50 + chance(world, world->faults.slow ? 20000 : 2000);
+    uint64_t delay_us = 50 + chance(world, world->faults.distant ? 20000 : 2000);
     uint64_t arrival_us = MAX(world->now_us, connection->blocked_us[way]) + delay_us;
     if (world->faults.reorder && world->now_us < world->calm_us && chance(world, 100) == 0) {
         arrival_us += chance(world, 30000); // others may overtake it, as it overtakes some
@@ -116,6 +128,9 @@ static void frame_plan(struct world *world, uint32_t peer, uint32_t broker, bool
         arrival_us = MAX(arrival_us, connection->last_us[way]);
         connection->last_us[way] = arrival_us;
     }
+    uint32_t sender = to_broker ? peer : broker;
+    world->tally.crossed += arrival_us < world->arrival_us[sender];
+    world->arrival_us[sender] = MAX(world->arrival_us[sender], arrival_us);
     char *copy = malloc(length);
     ASSERT(copy != NULL);
     memcpy(copy, frame, length);
@@ -135,6 +150,10 @@ bool network_send(struct world *world, uint32_t peer, uint32_t broker, bool to_b
     struct connection *connection = connection_of(world, peer, broker);
     if (!connection->up)
         return false;
+    if (connection->deaf) {
+        frame_vanish(world, peer, broker, head);
+        return true;
+    }
     char frame[8192];
     uint32_t length = head.length + body.length;
     ASSERT(length <= sizeof frame);
@@ -177,6 +196,8 @@ bool network_delivers(const struct world *world, const struct event *event) {
     uint32_t peer = to_broker ? event->b : event->a;
     uint32_t broker = to_broker ? event->a : event->b;
     const struct connection *connection = &world->connections[peer][broker];
+    if (connection->deaf && to_broker)
+        return false;
     return event->c == connection->epoch ? connection->up || connection->flushed_epoch == event->c
                                          : connection->flushed_epoch == event->c && to_broker;
 }
@@ -193,6 +214,33 @@ void network_partition(struct world *world, uint32_t peer, uint64_t length_us) {
     static const char *const ways_names[] = {"towards it", "from it", "both ways"};
     world_note(world, peer, "is cut off from %s for %.1f ms, %s", process_name(broker),
                (double)length_us / 1000.0, ways_names[ways]);
+}
+
+void network_half_open(struct world *world, uint32_t peer, uint32_t broker, bool peer_believes) {
+    struct connection *connection = connection_of(world, peer, broker);
+    if (connection->deaf && !peer_believes)
+        network_drop(world, peer, broker, true); // the other end as well
+    if (!connection->up || connection->deaf)
+        return;
+    world->tally.half_opened++;
+    world_note(world, peer, "its connection to %s is half open: only %s believes in it",
+               process_name(broker), process_name(peer_believes ? peer : broker));
+    connection->deaf = peer_believes;
+    if (peer_believes)
+        return;
+    connection->ghost_epoch = connection->epoch;
+    connection->ghost_until_us = world->now_us + 100000 + chance(world, 4000000);
+    network_drop(world, peer, broker, true);
+}
+
+bool network_is_whole(const struct world *world) {
+    bool whole = true;
+    for (uint32_t peer = FIRST_EDGE; peer < PROCESSES; peer++) {
+        for (uint32_t broker = 0; broker < world->brokers; broker++)
+            whole &= !world->connections[peer][broker].deaf &&
+                     world->connections[peer][broker].ghost_until_us <= world->now_us;
+    }
+    return whole;
 }
 
 void network_heal(struct world *world) {

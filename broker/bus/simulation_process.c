@@ -52,10 +52,7 @@ static void actor_port_deliver(void *context, const struct delivery *delivery) {
 
 static bool broker_port_send(void *context, uint64_t address, struct text frame) {
     const struct seat *seat = context;
-    uint32_t peer;
-    if (!network_find(seat->world, address, seat->process, &peer))
-        return false;
-    return network_send(seat->world, peer, seat->process, false, frame, TEXT(""));
+    return network_send_to(seat->world, seat->process, address, frame);
 }
 
 static bool broker_port_send_current(void *context, uint64_t address) {
@@ -90,7 +87,7 @@ static void process_start_peer(struct world *world, uint32_t index) {
                                                   .session = instance,
                                                   .process = index,
                                                   .broker_count = world->brokers};
-        process->requester = requester_new(&options, &port, world->now_us);
+        process->requester = requester_new(&options, &port, process_now_us(world, index));
         return;
     }
     bool query = index < FIRST_COMMAND;
@@ -109,7 +106,7 @@ static void process_start_peer(struct world *world, uint32_t index) {
         .operations = query ? query_operations : command_operations,
         .operation_count = 2,
     };
-    process->responder = responder_new(&options, &port, world->now_us);
+    process->responder = responder_new(&options, &port, process_now_us(world, index));
 }
 
 void process_start(struct world *world, uint32_t index) {
@@ -131,8 +128,8 @@ void process_start(struct world *world, uint32_t index) {
                                          .send_current = broker_port_send_current,
                                          .send_shared = broker_port_send_shared,
                                          .send = broker_port_send};
-        process->broker =
-            broker_new(&(struct broker_options){.name = process_name(index)}, &port, world->now_us);
+        process->broker = broker_new(&(struct broker_options){.name = process_name(index)}, &port,
+                                     process_now_us(world, index));
     } else {
         process_start_peer(world, index);
         for (uint32_t broker = 0; broker < world->brokers; broker++)
@@ -148,6 +145,14 @@ uint64_t process_resends(const struct process *process) {
     return counters.resends;
 }
 
+// The end of a process is told by its machine, unless that ends with it.
+static void process_leave(struct world *world, uint32_t peer, uint32_t broker, bool peer_stays) {
+    if (world->faults.half_open && world->now_us < world->calm_us && chance_percent(world, 30))
+        network_half_open(world, peer, broker, peer_stays);
+    else
+        network_drop(world, peer, broker, peer_stays);
+}
+
 static void process_stop(struct world *world, uint32_t index) {
     struct process *process = &world->processes[index];
     process->alive = false;
@@ -156,10 +161,10 @@ static void process_stop(struct world *world, uint32_t index) {
     process->inbox_count = 0;
     if (process_is_broker(index)) {
         for (uint32_t peer = FIRST_EDGE; peer < PROCESSES; peer++)
-            network_drop(world, peer, index, true);
+            process_leave(world, peer, index, true);
     } else {
         for (uint32_t broker = 0; broker < world->brokers; broker++)
-            network_drop(world, index, broker, false);
+            process_leave(world, index, broker, false);
     }
     if (process->transaction != 0 && !world->transactions[process->transaction - 1].synced)
         store_rollback(world, process->transaction - 1);
@@ -172,6 +177,7 @@ static void process_stop(struct world *world, uint32_t index) {
     process->requester = requester_free(process->requester);
     process->responder = responder_free(process->responder);
     process->hung_until_us = 0;
+    process->slow_until_us = process->busy_until_us = 0;
     plan(world, (struct event){.what = HAPPENS_RESTART, .a = (uint8_t)index},
          50000 + chance(world, 500000));
 }
@@ -195,6 +201,45 @@ void process_hang(struct world *world, uint32_t index, uint64_t length_us) {
          length_us);
 }
 
+void process_slow_down(struct world *world, uint32_t index, uint64_t length_us) {
+    struct process *process = &world->processes[index];
+    if (!process->alive || process->slow_until_us > world->now_us)
+        return;
+    world->tally.slowed++;
+    process->slowness = SLOW_MIN + chance(world, SLOW_MAX - SLOW_MIN + 1);
+    process->slow_until_us = world->now_us + length_us;
+    world_note(world, index, "is %u times as slow for %.1f ms", process->slowness,
+               (double)length_us / 1000.0);
+}
+
+uint64_t process_work_us(const struct world *world, uint32_t index, uint64_t usual_us) {
+    const struct process *process = &world->processes[index];
+    return process->slow_until_us > world->now_us ? usual_us * process->slowness : usual_us;
+}
+
+// --- clocks --------------------------------------------------------------------------------------
+
+static uint64_t process_clock_us(const struct process *process, uint64_t world_us) {
+    int64_t ahead_us = (int64_t)world_us * process->clock_ppm / 1000000;
+    return process->clock_us + world_us + (uint64_t)ahead_us;
+}
+
+uint64_t process_now_us(const struct world *world, uint32_t index) {
+    return process_clock_us(&world->processes[index], world->now_us);
+}
+
+// When the clock of a process will say that; now, where it says so already.
+static uint64_t process_world_us(const struct world *world, uint32_t index, uint64_t clock_us) {
+    const struct process *process = &world->processes[index];
+    if (clock_us <= process_now_us(world, index))
+        return world->now_us;
+    uint64_t since_us = clock_us - process->clock_us;
+    uint64_t world_us = since_us * 1000000 / (uint64_t)(1000000 + process->clock_ppm);
+    while (process_clock_us(process, world_us) < clock_us)
+        world_us++;
+    return world_us;
+}
+
 bool process_is_well(const struct world *world, uint32_t index) {
     const struct process *process = &world->processes[index];
     struct requester_counters edge = {.links_up = world->brokers};
@@ -203,7 +248,8 @@ bool process_is_well(const struct world *world, uint32_t index) {
         requester_count(process->requester, &edge);
     if (process->responder != NULL)
         responder_count(process->responder, &actor);
-    bool stands = process->alive && process->hung_until_us == 0 && !process->draining;
+    bool stands = process->alive && process->hung_until_us == 0 && process->busy_until_us == 0 &&
+                  process->slow_until_us <= world->now_us && !process->draining;
     return stands && world->now_us >= process->awake_us + WELL_US &&
            edge.links_up == world->brokers && actor.links_up == world->brokers;
 }
@@ -215,12 +261,13 @@ void process_drain(struct world *world, uint32_t index) {
     world->tally.drains++;
     world_note(world, index, "drains");
     process->draining = true;
+    uint64_t now_us = process_now_us(world, index);
     if (process->broker != NULL)
-        broker_drain(process->broker, world->now_us);
+        broker_drain(process->broker, now_us);
     if (process->requester != NULL)
-        requester_drain(process->requester, world->now_us);
+        requester_drain(process->requester, now_us);
     if (process->responder != NULL)
-        responder_drain(process->responder, world->now_us);
+        responder_drain(process->responder, now_us);
     process_plan_tick(world, index);
 }
 
@@ -239,7 +286,7 @@ void process_plan_tick(struct world *world, uint32_t index) {
                                                     : responder_next_us(process->responder);
     if (next_us == UINT64_MAX)
         return;
-    next_us = MAX(next_us, world->now_us);
+    next_us = process_world_us(world, index, next_us);
     if (process->tick_us != 0 && process->tick_us <= next_us)
         return;
     process->tick_us = next_us;
@@ -252,44 +299,47 @@ static void process_tick(struct world *world, uint32_t index) {
     if (process->tick_us == 0 || world->now_us < process->tick_us)
         return; // replaced by an earlier one
     process->tick_us = 0;
+    uint64_t now_us = process_now_us(world, index);
     if (process->broker != NULL)
-        broker_tick(process->broker, world->now_us);
+        broker_tick(process->broker, now_us);
     if (process->requester != NULL)
-        requester_tick(process->requester, world->now_us);
+        requester_tick(process->requester, now_us);
     if (process->responder != NULL)
-        responder_tick(process->responder, world->now_us);
+        responder_tick(process->responder, now_us);
 }
 
 static void process_frame(struct world *world, const struct event *event) {
     struct process *process = &world->processes[event->a];
     struct text frame = {event->frame, event->length};
+    uint64_t now_us = process_now_us(world, event->a);
     world_note_frame(world, event->a, "gets from", event->b, frame);
     if (process->broker != NULL) {
         uint64_t address = (uint64_t)event->c << 16 | event->b << 8 | event->a | 1U << 7;
         process->current = event->frame;
         process->current_length = event->length;
-        broker_receive(process->broker, address, event->frame, event->length, world->now_us);
+        broker_receive(process->broker, address, event->frame, event->length, now_us);
         process->current = NULL;
     } else if (process->requester != NULL) {
-        requester_receive(process->requester, event->b, frame, world->now_us);
+        requester_receive(process->requester, event->b, frame, now_us);
     } else {
-        responder_receive(process->responder, event->b, frame, world->now_us);
+        responder_receive(process->responder, event->b, frame, now_us);
     }
 }
 
 static void process_connection(struct world *world, const struct event *event) {
     struct process *process = &world->processes[event->a];
     bool connected = event->what == HAPPENS_CONNECT;
+    uint64_t now_us = process_now_us(world, event->a);
     if (connected && !world->connections[event->a][event->b].up)
         return; // it has ended meanwhile; that will be noticed next
     if (process->requester != NULL && connected)
-        requester_connected(process->requester, event->b, world->now_us);
+        requester_connected(process->requester, event->b, now_us);
     else if (process->requester != NULL)
-        requester_disconnected(process->requester, event->b, world->now_us);
+        requester_disconnected(process->requester, event->b, now_us);
     else if (connected)
-        responder_connected(process->responder, event->b, world->now_us);
+        responder_connected(process->responder, event->b, now_us);
     else
-        responder_disconnected(process->responder, event->b, world->now_us);
+        responder_disconnected(process->responder, event->b, now_us);
 }
 
 static void process_happen(struct world *world, const struct event *event) {
@@ -343,18 +393,48 @@ static void process_end_if_drained(struct world *world, uint32_t index) {
     }
 }
 
+// A slow process is busy after each message, and still so until what came meanwhile is read.
+static void process_spend(struct world *world, uint32_t index) {
+    struct process *process = &world->processes[index];
+    bool slow = process->slow_until_us > world->now_us;
+    if (!process->alive || (!slow && process->inbox_count == 0))
+        return;
+    uint64_t length_us = process_work_us(world, index, MESSAGE_US);
+    process->busy_until_us = world->now_us + length_us;
+    plan(world, (struct event){.what = HAPPENS_TURN, .a = (uint8_t)index, .life = process->life},
+         length_us);
+}
+
 void process_receive(struct world *world, const struct event *event) {
     struct process *process = &world->processes[event->a];
     if (!process->alive || (event->life != 0 && event->life != process->life))
         return;
     if (event->what == HAPPENS_FRAME && !network_delivers(world, event))
         return;
-    if (process->hung_until_us != 0) {
+    if (process->hung_until_us != 0 || process->busy_until_us != 0) {
         inbox_keep(process, event);
         return;
     }
     process_happen(world, event);
     process_end_if_drained(world, event->a);
+    process_spend(world, event->a);
+}
+
+void process_turn(struct world *world, uint32_t index) {
+    struct process *process = &world->processes[index];
+    if (process->hung_until_us != 0 || process->busy_until_us == 0 ||
+        world->now_us < process->busy_until_us)
+        return;
+    process->busy_until_us = 0;
+    if (process->inbox_count == 0)
+        return;
+    struct event event = process->inbox[0];
+    process->inbox_count--;
+    memmove(process->inbox, process->inbox + 1, process->inbox_count * sizeof event);
+    process_happen(world, &event);
+    free(event.frame);
+    process_end_if_drained(world, index);
+    process_spend(world, index);
 }
 
 void process_wake(struct world *world, uint32_t index) {
@@ -363,8 +443,13 @@ void process_wake(struct world *world, uint32_t index) {
         return;
     world_note(world, index, "wakes with %u events", process->inbox_count);
     process->hung_until_us = 0;
+    process->busy_until_us = 0;
     process->awake_us = world->now_us;
     uint32_t life = process->life;
+    if (chance_percent(world, 50)) { // its clock has jumped: timers may come first
+        process->tick_us = world->now_us;
+        process_tick(world, index);
+    }
     struct event *inbox = process->inbox;
     uint32_t count = process->inbox_count;
     process->inbox = NULL;
