@@ -183,3 +183,65 @@ def test_wrong_names_change_nothing(private_system, arguments, code, word):
     told, said = valorize(private_system, *arguments)
     assert (told, pids(private_system)) == (code, before), said
     assert word in said
+
+
+# --- pause, resume --------------------------------------------------------------------------------
+
+@pytest.fixture
+def pausing(private_system):
+    """Whatever the test pauses goes on after it."""
+    until(private_system.all_ready, 10 * SLACK, "all are ready")
+    yield private_system
+    for name in ("list_banks", "list_categories"):
+        assert valorize(private_system, "resume", name)[0] == 0
+
+
+def test_a_paused_operation_is_refused_at_once_until_it_is_resumed(pausing):
+    system = pausing
+    user = system.user()
+    assert user.get("/api/banks").status == 200
+    code, said = valorize(system, "pause", "list_banks")
+    assert code == 0 and "broker-1, broker-2" in said and "valorize resume list_banks" in said
+    answer = user.get("/api/banks")
+    assert answer.status == 503 and answer.header("Retry-After") == "1"
+    assert user.get("/api/categories").status == 200, "others go on"
+    valorize(system, "pause", "list_categories")
+    code, top = valorize(system, "top")
+    assert "paused by an operator: list_banks, list_categories" in top
+    assert "ended without an actor's answer: paused 1" in top
+
+    code, said = valorize(system, "resume", "list_banks")
+    assert code == 0, said
+    assert user.get("/api/banks").status == 200
+    assert user.get("/api/categories").status == 503
+    code, said = valorize(system, "resume", "list_categories")
+    assert "paused" not in valorize(system, "top")[1].split("ended without")[0]
+    code, said = valorize(system, "resume", "list_categories")
+    assert code == 0 and "was not paused" in said
+
+
+def test_a_pause_outlives_the_brokers(pausing):
+    system = pausing
+    user = system.user()
+    old = {name: system.pid(name) for name in system.names("broker")}
+    system.signal("broker-1", signal.SIGSTOP)  # does not hear of it, and is killed in a moment
+    code, said = valorize(system, "pause", "list_banks")
+    assert code == 0 and "broker-1 did not take note" in said and "broker-2: requests" in said
+    old["broker-2"] = system.signal("broker-2", signal.SIGKILL)
+    for name, pid in old.items():
+        until(lambda: system.is_back(name, pid), 10 * SLACK, f"{name} is back")
+    until(system.all_ready, 10 * SLACK, "all are ready")
+    assert user.get("/api/banks").status == 503
+
+
+def test_only_operations_are_paused(private_system, tmp_path):
+    for command in ("pause", "resume"):
+        code, said = valorize(private_system, command, "list_bank")
+        assert code == 1 and "list_banks, " in said
+        code, said = valorize(private_system, command, "../list_banks")
+        assert code == 1 and "There is no operation" in said
+        code, said = valorize(private_system, command)
+        assert code == 2 and "operation" in said
+        code, said = valorize(private_system, command, "list_banks", VALORIZE_DATA=str(tmp_path))
+        assert code == 1 and "valorize up" in said
+    assert not any(tmp_path.iterdir())

@@ -34,6 +34,12 @@ static const struct command commands[] = {
      "One more than configured, e.g. query-3, serves until `valorize drain query-3 --stay` or the\n"
      "supervisor's end.\n\n",
      start_command},
+    {"pause", "OPERATION: its requests get 503 with Retry-After, those that wait too",
+     "The names are those of `operationId` in /api/openapi.json, and a few that have no route.\n"
+     "Holds until `valorize resume`, also for brokers that start later; `valorize top` shows "
+     "it.\n\n",
+     pause_command},
+    {"resume", "OPERATION: ends its pause", "", resume_command},
     {"warm-up", "fills the cache with what people look at first",
      "  --tenants N  only the N most recently active users; else all\n\n", warm_up_command},
 };

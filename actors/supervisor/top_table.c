@@ -152,9 +152,18 @@ static void write_drops(struct sheet *sheet, const struct top_look *now) {
     sheet_print(sheet, "%s\n", any ? "" : "none");
 }
 
+// Nothing where nothing is.
+static void write_paused(struct sheet *sheet, const struct top_look *now) {
+    for (uint32_t i = 0; i < now->view.paused_count; i++)
+        sheet_print(sheet, "%s%.*s", i == 0 ? "\npaused by an operator: " : ", ",
+                    (int)now->view.paused[i].length, now->view.paused[i].bytes);
+    sheet_print(sheet, "%s", now->view.paused_count > 0 ? "\n" : "");
+}
+
 void top_table_write(struct sheet *sheet, const struct top_look *before,
                      const struct top_look *now) {
     write_brokers(sheet, before, now);
+    write_paused(sheet, now);
     write_lanes(sheet, before, now);
     write_processes(sheet, before, now);
     write_tenants(sheet, now);

@@ -3,6 +3,8 @@
 #include "expect.h"
 #include "top_table.h"
 
+#include <stdio.h>
+
 enum { ARENA_BYTES = 4 << 20 };
 
 static struct arena arena, table_arena;
@@ -118,6 +120,21 @@ static void test_processes(void) {
     EXPECT_TEXT(now.view.processes[1].name, "query-1");
 }
 
+static void test_paused(void) {
+    static const char first[] = "{\"paused\":[\"list_banks\",\"login\"],";
+    static const char second[] = "{\"paused\":[\"login\"],";
+    char one[4096], two[4096]; // texts stay in them
+    looks_make();
+    expect_line("paused", "no such line");
+    now = (struct top_look){0};
+    (void)snprintf(one, sizeof one, "%s%s", first, first_now + 1);
+    look_add(&now, "broker-1", one);
+    (void)snprintf(two, sizeof two, "%s%s", second, second_now + 1);
+    look_add(&now, "broker-2", two);
+    look_finish(&now, 3000000);
+    expect_line("paused", "paused by an operator: list_banks, login");
+}
+
 static void test_tenants_and_drops(void) {
     looks_make();
     expect_line("a", "a 1.5");
@@ -153,6 +170,7 @@ int main(void) {
         {"lanes of all brokers together", test_lanes},
         {"processes by role and number, in the worse of their states", test_processes},
         {"tenants are added up, drops with no count are left out", test_tenants_and_drops},
+        {"what is paused at one broker at least", test_paused},
         {"a broker that began anew has no rate before the next look", test_restart},
         {"other answers are not understood", test_other_answers},
     };

@@ -68,6 +68,13 @@ static const struct field top_broker_fields[] = {
     LIST_OF(top_broker, drops, top_cause, TOP_CAUSES_MAX),
     LIST_OF(top_broker, busiest, top_tenant, TOP_TENANTS_MAX),
     LIST_OF(top_broker, peers, top_process, PEERS_MAX),
+    {.name = "paused",
+     .type = FIELD_STRING,
+     .offset = offsetof(struct top_broker, paused),
+     .presence_offset = offsetof(struct top_broker, has_paused),
+     .list = true,
+     .list_maximum = TOP_PAUSED_MAX,
+     .element_size = sizeof(struct text)},
 };
 MESSAGE(top_broker);
 
@@ -134,6 +141,14 @@ static void add_process(struct top_view *view, const struct top_process *process
     sum->sessions++;
 }
 
+static void add_paused(struct top_view *view, struct text operation) {
+    uint32_t i = 0;
+    while (i < view->paused_count && !text_equal(view->paused[i], operation))
+        i++;
+    if (i == view->paused_count && i < TOP_PAUSED_MAX)
+        view->paused[view->paused_count++] = operation;
+}
+
 static int compare_tenants(const void *a, const void *b) {
     const struct top_tenant *left = a, *right = b;
     int64_t difference = right->milli_per_second - left->milli_per_second;
@@ -170,6 +185,9 @@ void top_view_make(struct top_view *ret_view, const struct top_broker *brokers, 
         const struct top_cause *causes = broker->drops.items;
         const struct top_tenant *tenants = broker->busiest.items;
         const struct top_process *processes = broker->peers.items;
+        const struct text *paused = broker->paused.items;
+        for (uint32_t j = 0; j < broker->paused.count; j++)
+            add_paused(ret_view, paused[j]);
         for (uint32_t j = 0; j < broker->lanes.count; j++)
             add_lane(ret_view, &lanes[j]);
         for (uint32_t j = 0; j < broker->drops.count; j++)

@@ -8,6 +8,7 @@ enum {
     TOP_LANES_MAX = 8, // further ones in an answer: it is not understood
     TOP_CAUSES_MAX = 64,
     TOP_TENANTS_MAX = 64,
+    TOP_PAUSED_MAX = 1024,
     TOP_PROCESSES_MAX = BROKERS_MAX * PEERS_MAX,
 };
 
@@ -40,6 +41,8 @@ struct top_broker {
     int64_t up_s, tenants, queued_bytes, events;
     bool draining;
     struct list lanes, drops, busiest, peers; // of the structs above
+    struct list paused; // of struct text: names of operations
+    bool has_paused; // an earlier build pauses none
 };
 
 // False: it is not what a broker of this build answers. Texts are in the answer; peers come in the
@@ -49,10 +52,11 @@ MUST_USE bool top_broker_read(struct text answer, struct arena *arena, struct to
 // All brokers together: the same lanes, causes, tenants and processes added up, tenants and
 // processes in the order in which they are shown. A process is in the worse of its states.
 struct top_view {
-    uint32_t lane_count, cause_count, tenant_count, process_count;
+    uint32_t lane_count, cause_count, tenant_count, process_count, paused_count;
     struct top_lane lanes[TOP_LANES_MAX];
     struct top_cause causes[TOP_CAUSES_MAX];
     struct top_tenant tenants[BROKERS_MAX * TOP_TENANTS_MAX];
     struct top_process processes[TOP_PROCESSES_MAX];
+    struct text paused[TOP_PAUSED_MAX]; // at one broker at least
 };
 void top_view_make(struct top_view *ret_view, const struct top_broker *brokers, uint32_t count);

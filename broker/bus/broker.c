@@ -20,6 +20,7 @@ const char *const broker_cause_names[CAUSE_COUNT] = {
     [CAUSE_NO_RECEIVER] = "no_receiver",
     [CAUSE_EVENT_WINDOW] = "event_window",
     [CAUSE_PEERS] = "peers",
+    [CAUSE_PAUSED] = "paused",
 };
 
 struct broker *broker_new(const struct broker_options *options, const struct broker_port *port,
@@ -230,6 +231,24 @@ void broker_drain(struct broker *broker, uint64_t now_us) {
     broker->drain_until_us = now_us + BROKER_DRAIN_MS * 1000ULL;
     broker_send_all(broker, KIND_GOAWAY);
     recovery_hand_back(broker);
+    broker_finish(broker);
+}
+
+// --- what operators pause ----------------------------------------------------------------------
+
+bool broker_is_paused(const struct broker *broker, uint16_t operation) {
+    return operation < OPERATIONS_MAX &&
+           (broker->paused[operation / 64] & 1ULL << operation % 64) != 0;
+}
+
+void broker_pause(struct broker *broker, const uint16_t *numbers, uint32_t count, uint64_t now_us) {
+    broker->now_us = now_us;
+    memset(broker->paused, 0, sizeof broker->paused);
+    for (uint32_t i = 0; i < count; i++) {
+        if (numbers[i] < OPERATIONS_MAX)
+            broker->paused[numbers[i] / 64] |= 1ULL << numbers[i] % 64;
+    }
+    recovery_refuse_paused(broker);
     broker_finish(broker);
 }
 

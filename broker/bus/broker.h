@@ -47,6 +47,12 @@ uint64_t broker_next_us(const struct broker *broker);
 void broker_drain(struct broker *broker, uint64_t now_us);
 bool broker_drained(const struct broker *broker);
 
+// From now on requests of exactly these operations are refused with STATUS_BUSY, those that wait
+// for an actor as well; those that an actor has are answered. Numbers beyond what a broker knows
+// are ignored.
+void broker_pause(struct broker *broker, const uint16_t *numbers, uint32_t count, uint64_t now_us);
+bool broker_is_paused(const struct broker *broker, uint16_t operation);
+
 // --- introspection: `valorize top` and metrics -------------------------------------------------
 enum broker_cause { // why a message ended here without an actor's answer, or a frame was dropped
     CAUSE_EXPIRED, // in the queue
@@ -65,6 +71,7 @@ enum broker_cause { // why a message ended here without an actor's answer, or a 
     CAUSE_NO_RECEIVER, // a reply whose edge is not here
     CAUSE_EVENT_WINDOW, // an event beyond the receiver's window
     CAUSE_PEERS, // a hello beyond PEERS_MAX
+    CAUSE_PAUSED, // its operation is, by an operator
     CAUSE_COUNT,
 };
 extern const char *const broker_cause_names[CAUSE_COUNT];

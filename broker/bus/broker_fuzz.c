@@ -184,6 +184,11 @@ static void rig_act(struct rig *rig) {
         if (fuzz_byte(&rig->input) == 1) // else it would happen in every input
             broker_drain(rig->broker, rig->now_us);
         break;
+    case 12: {
+        const uint16_t numbers[] = {fuzz_byte(&rig->input), fuzz_short(&rig->input)};
+        broker_pause(rig->broker, numbers, fuzz_byte(&rig->input) % 3, rig->now_us);
+        break;
+    }
     default:
         rig_hello(rig);
         break;

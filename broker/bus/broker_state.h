@@ -119,6 +119,7 @@ struct broker {
     uint32_t group_window[GROUPS_MAX]; // of all its actors together
     uint32_t group_count;
     uint32_t served; // operations with an actor
+    uint64_t paused[OPERATIONS_MAX / 64]; // bits of operations
     uint64_t moved; // actors that got another's flows: looked at when the call ends
     uint32_t spread; // where the search for the least loaded begins
 
@@ -172,6 +173,7 @@ void recovery_edge_lost(struct broker *broker, struct peer *peer);
 // All requests in hand of an actor, or only the reads, end with STATUS_LOST.
 void recovery_actor_lost(struct broker *broker, uint32_t actor, bool reads_only);
 void recovery_hand_back(struct broker *broker); // everything queued, when draining
+void recovery_refuse_paused(struct broker *broker); // what is queued of paused operations
 // Queues anew what waited for operations that nobody had announced.
 void recovery_regroup(struct broker *broker);
 

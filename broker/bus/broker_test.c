@@ -65,6 +65,31 @@ static void test_request_and_reply(void) {
     rig_close(rig);
 }
 
+static void test_pause(void) {
+    const uint16_t paused[] = {READ, UINT16_MAX};
+    struct rig *rig = rig_open();
+    rig_edge(rig, 1);
+    rig_actor(rig, 11, ROLE_QUERY, 1);
+    ask_many(rig, (struct ask){READ, .correlation = 1, .tenant = 1}, 2); // the second one waits
+    rig_ask(rig, 1, (struct ask){READ_TOO, .correlation = 3, .tenant = 1});
+    struct sent_frame *under_way = rig_take(rig, 11, KIND_REQUEST);
+    broker_pause(rig->broker, paused, 2, rig->now_us);
+    EXPECT_INTEGER(rig_take_status(rig, 1, STATUS_BUSY)->envelope.correlation, 2);
+    rig_ask(rig, 1, (struct ask){READ, .correlation = 4, .tenant = 2});
+    struct sent_frame *refusal = rig_take_status(rig, 1, STATUS_BUSY);
+    EXPECT_INTEGER(refusal->envelope.correlation, 4);
+    EXPECT_INTEGER(refusal->envelope.budget_us, RETRY_AFTER_S * 1000000);
+    EXPECT_INTEGER(drops(rig, CAUSE_PAUSED), 2);
+
+    rig_answer(rig, under_way, 1);
+    EXPECT_INTEGER(rig_take_status(rig, 1, STATUS_OK)->envelope.correlation, 1);
+    EXPECT_INTEGER(next_delivery(rig, 11)->envelope.correlation, 3); // another operation
+    broker_pause(rig->broker, paused, 0, rig->now_us);
+    rig_ask(rig, 1, (struct ask){READ, .correlation = 5, .tenant = 2});
+    EXPECT_INTEGER(next_delivery(rig, 11)->envelope.correlation, 5);
+    rig_close(rig);
+}
+
 static void test_edge_credit(void) {
     struct rig *rig = rig_open();
     rig_edge(rig, 1);
@@ -502,6 +527,7 @@ static void test_no_memory_is_taken(void) {
 int main(void) {
     static const struct test tests[] = {
         {"a request goes to an actor, its reply to the edge", test_request_and_reply},
+        {"a paused operation is refused, what waits of it too, and nothing else", test_pause},
         {"what an edge may send stands in heartbeats, counted by the edge", test_edge_credit},
         {"strangers, garbage and frames out of role are refused", test_strangers},
         {"the actor with the most free of its window is asked", test_least_loaded},

@@ -303,6 +303,10 @@ static bool arrival_check(struct broker *broker, struct arrival *arrival) {
         request_refuse(broker, arrival, STATUS_UNAVAILABLE, CAUSE_DRAINING);
         return false;
     }
+    if (broker_is_paused(broker, envelope->operation)) {
+        request_refuse(broker, arrival, STATUS_BUSY, CAUSE_PAUSED);
+        return false;
+    }
     bool young = broker->now_us - broker->started_us < BROKER_NOBODY_MS * 1000ULL;
     if (broker->operation_group[envelope->operation] == GROUP_UNKNOWN && !young) {
         request_refuse(broker, arrival, STATUS_UNAVAILABLE, CAUSE_NO_ACTOR);

@@ -3,6 +3,7 @@
 // them to the pure core (broker.h) with the time, and performs the core's effects.
 #include "broker.h"
 #include "bus_socket.h"
+#include "operation.h"
 #include "process.h"
 #include "report.h"
 
@@ -11,11 +12,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 enum {
     BURST_MAX = 256, // frames taken in one pass
     GOODBYE_MS = 200, // the last frames have so long to leave
     ENDPOINT_BYTES_MAX = 1100,
+    PAUSED_PATH_BYTES = 1200,
+    OPERATIONS_NAMED_MAX = 1024, // of one build; further ones cannot be paused
 };
 
 struct broker_config {
@@ -124,9 +128,31 @@ static struct text on_top(void *context, struct arena *arena) {
     return report_top(shell->broker, loop_now_us(shell->loop), arena);
 }
 
-// "inflight <correlation>": where that request is.
+// An operation is paused while run/paused/ has a file of its name: so a pause holds for brokers
+// that start later, too. That folder is `valorize pause`'s.
+static void shell_read_paused(struct shell *shell) {
+    uint16_t numbers[OPERATIONS_NAMED_MAX];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < operation_count && count < OPERATIONS_NAMED_MAX; i++) {
+        char path[PAUSED_PATH_BYTES];
+        (void)snprintf(path, sizeof path, "%s/paused/%s", process_run_directory(),
+                       operations[i].name); // a folder's and a name's limits fit
+        if (access(path, F_OK) != 0)
+            continue;
+        numbers[count++] = operations[i].number;
+        log_line(LOG_WARNING, NULL, "An operation is paused; `valorize resume` ends that.",
+                 "operation", operations[i].name, NULL);
+    }
+    broker_pause(shell->broker, numbers, count, loop_now_us(shell->loop));
+}
+
+// "inflight <correlation>": where that request is. "paused": looks again at what is, and tells.
 static struct text on_command(void *context, struct text line, struct arena *arena) {
     struct shell *shell = context;
+    if (text_equal(line, TEXT("paused"))) {
+        shell_read_paused(shell);
+        return report_paused(shell->broker, arena);
+    }
     struct text terminated = arena_copy(arena, line);
     uint64_t correlation;
     char more;
@@ -179,6 +205,7 @@ static int shell_run_process(struct shell *shell, const struct broker_config *co
     shell->process = process_new(shell->loop, &options);
     if (shell->process == NULL || !shell_listen(shell, config))
         return 1;
+    shell_read_paused(shell);
     loop_add_drain(shell->loop, &shell->drain);
     return process_run(shell->process);
 }

@@ -53,6 +53,14 @@ void recovery_hand_back(struct broker *broker) {
     }
 }
 
+void recovery_refuse_paused(struct broker *broker) {
+    for (uint32_t i = 0; i < broker->pool.high; i++) {
+        struct request *request = &broker->pool.requests[i];
+        if (request->state == REQUEST_QUEUED && broker_is_paused(broker, request->operation))
+            dispatch_end(broker, request, STATUS_BUSY, CAUSE_PAUSED);
+    }
+}
+
 static void request_regroup(struct broker *broker, struct request *request, uint8_t group) {
     struct flow *from = flow_at(&broker->flows, request->flow);
     struct flow *to =

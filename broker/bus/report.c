@@ -2,6 +2,7 @@
 #include "report.h"
 
 #include "format.h"
+#include "operation.h"
 
 #include <stdio.h>
 
@@ -51,6 +52,25 @@ static void sheet_tenant(struct sheet *sheet, uint32_t place, const struct busie
                 tenant, view->per_second * 1000);
 }
 
+static void sheet_paused(struct sheet *sheet, const struct broker *broker) {
+    bool first = true;
+    for (uint32_t i = 0; i < operation_count; i++) {
+        if (!broker_is_paused(broker, operations[i].number))
+            continue;
+        sheet_print(sheet, "%s\"%s\"", first ? "" : ",", operations[i].name);
+        first = false;
+    }
+}
+
+struct text report_paused(const struct broker *broker, struct arena *arena) {
+    struct sheet sheet;
+    sheet_begin(&sheet, arena);
+    sheet_print(&sheet, "{\"paused\":[");
+    sheet_paused(&sheet, broker);
+    sheet_print(&sheet, "]}\n");
+    return sheet_end(&sheet);
+}
+
 struct text report_top(const struct broker *broker, uint64_t now_us, struct arena *arena) {
     struct broker_view view;
     broker_look(broker, &view);
@@ -69,6 +89,8 @@ struct text report_top(const struct broker *broker, uint64_t now_us, struct aren
         sheet_print(&sheet, "%s", lane == 0 ? "" : ",");
         sheet_lane(&sheet, lane_names[lane], &view.lanes[lane]);
     }
+    sheet_print(&sheet, "],\"paused\":[");
+    sheet_paused(&sheet, broker);
     sheet_print(&sheet, "],\"drops\":[");
     for (uint32_t cause = 0; cause < CAUSE_COUNT; cause++)
         sheet_print(&sheet, "%s{\"cause\":\"%s\",\"count\":%llu}", cause == 0 ? "" : ",",
