@@ -187,6 +187,7 @@ static struct faults faults_of_seed(struct world *world) {
     faults.slow = faults.half_open = kind == GENTLE_ROUGH;
     faults.distant = chance_percent(world, 30);
     faults.flood = kind == GENTLE_QUIET && !faults.distant && chance_percent(world, 50);
+    faults.flood_of_tenant = faults.flood && chance_percent(world, 50);
     if (faults.gentle)
         return faults;
     faults.crash = chance_percent(world, 60);

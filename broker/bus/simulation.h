@@ -9,6 +9,7 @@
 //   simulation_client.c    who asks for what, and the history of requests
 //   simulation_actor.c     what query and command actors do with deliveries
 //   simulation_store.c     tenants' locks, transactions, idempotency keys
+//   simulation_fairness.c  who is served while others wait
 //   simulation_check.c     what must hold when all is over
 //   simulation_trace.c     what is printed of a single seed
 #pragma once
@@ -41,6 +42,8 @@ enum {
     MESSAGE_US = 50, // of a slow process for a message, times how slow it is
     SLOW_MIN = 10, // times
     SLOW_MAX = 100,
+    FLOWS_SEEN = 64, // of a broker, at most
+    FAIR_MAX = 4, // see simulation_fairness.c
     CLOCK_PPM_MAX = 100, // so fast or slow a clock is: two differ by twice that
 };
 
@@ -191,7 +194,8 @@ struct faults { // of this seed
     bool slow; // processes are, for a while
     bool half_open; // connections of which one end is gone and the other is not told
     bool gentle; // one fault at a time, of one process, no edge: it must cost no request
-    bool flood; // one edge always asks more without a tenant than the actors take; gentle
+    bool flood; // one edge always asks more than the actors take; gentle
+    bool flood_of_tenant; // for one tenant; else without any
 };
 
 // How often each thing happened: a run in which one of them never did shows nothing about it.
@@ -205,6 +209,13 @@ struct tally {
     uint64_t asked, resent, cancelled, done; // requests; done: commands that took effect
     uint64_t ok, unavailable, lost_answers, expired; // answers
     uint64_t lock_timeouts;
+};
+
+struct patience { // of a flow that waits in a broker
+    uint64_t tenant[2];
+    uint16_t schedule;
+    uint8_t lane;
+    uint8_t others[FLOWS_SEEN]; // how often each was served since this one was
 };
 
 struct world {
@@ -224,6 +235,7 @@ struct world {
     uint32_t heap_count, heap_capacity;
     struct process processes[PROCESSES];
     struct connection connections[PROCESSES][BROKERS];
+    struct patience patience[BROKERS][FLOWS_SEEN];
     uint64_t arrival_us[PROCESSES]; // latest so far of the frames that each sent
     struct history history[HISTORY_MAX];
     uint32_t requests;
@@ -306,6 +318,10 @@ void store_commit(struct world *world, uint32_t transaction);
 void store_rollback(struct world *world, uint32_t transaction);
 bool store_tenant_is_free(const struct world *world, uint32_t tenant);
 
+// --- simulation_fairness.c -----------------------------------------------------------------------
+void fairness_serve(struct world *world, uint32_t broker, const struct envelope *request);
+void fairness_watch(struct world *world, uint32_t broker); // after each of its steps
+
 // --- simulation_check.c --------------------------------------------------------------------------
 // What is checked. A complaint begins with the name of its checker.
 enum checker {
@@ -314,6 +330,8 @@ enum checker {
     CHECK_COST, // one fault at a time costs no request
     CHECK_EFFECTS, // a key has at most one effect
     CHECK_ORDER, // a command sent after another's answer takes no effect before it
+    CHECK_FAIRNESS, // who waits is served before another one is served often
+    CHECK_WAITING, // nothing waits in a broker that somebody could take
     CHECK_RECOVERY, // once the faults are over all processes run, and all are connected
     CHECK_CREDIT, // at rest each end grants its whole window
     CHECK_TABLES, // at rest nothing is kept

@@ -7,9 +7,10 @@
 #include <stdarg.h>
 
 const char *const checker_names[CHECK_COUNT] = {
-    [CHECK_ANSWERS] = "answers", [CHECK_TRUTH] = "truth",   [CHECK_COST] = "cost",
-    [CHECK_EFFECTS] = "effects", [CHECK_ORDER] = "order",   [CHECK_RECOVERY] = "recovery",
-    [CHECK_CREDIT] = "credit",   [CHECK_TABLES] = "tables",
+    [CHECK_ANSWERS] = "answers", [CHECK_TRUTH] = "truth",       [CHECK_COST] = "cost",
+    [CHECK_EFFECTS] = "effects", [CHECK_ORDER] = "order",       [CHECK_FAIRNESS] = "fairness",
+    [CHECK_WAITING] = "waiting", [CHECK_RECOVERY] = "recovery", [CHECK_CREDIT] = "credit",
+    [CHECK_TABLES] = "tables",
 };
 
 _Noreturn void world_fail(const struct world *world, enum checker checker, const char *format,

@@ -55,6 +55,9 @@ static void client_send(struct world *world, uint32_t edge, const struct operati
         .body = {body, 8 + chance(world, 2000)},
         .request = (void *)((uintptr_t)id + 1),
     };
+    bool flood =
+        world->faults.flood && edge == FIRST_EDGE &&
+        operation->number == (world->faults.flood_of_tenant ? READ : READ_WITHOUT_TENANT) + 1;
     struct history *history = &world->history[id];
     *history = (struct history){.sent_us = world->now_us,
                                 .edge = (uint8_t)edge,
@@ -62,8 +65,7 @@ static void client_send(struct world *world, uint32_t edge, const struct operati
                                 .tenant = (uint8_t)tenant,
                                 .wish = wish,
                                 .command = command,
-                                .flood = world->faults.flood && edge == FIRST_EDGE &&
-                                         operation->number == READ_WITHOUT_TENANT + 1,
+                                .flood = flood,
                                 .own_key = own_key};
     uint64_t correlation = 0;
     enum status status =
@@ -83,7 +85,8 @@ static void client_send(struct world *world, uint32_t edge, const struct operati
 }
 
 static void client_flood(struct world *world) {
-    client_send(world, FIRST_EDGE, &world->operations[READ_WITHOUT_TENANT], 0, UINT32_MAX);
+    uint32_t operation = world->faults.flood_of_tenant ? READ : READ_WITHOUT_TENANT;
+    client_send(world, FIRST_EDGE, &world->operations[operation], 0, UINT32_MAX);
 }
 
 void client_ask(struct world *world) {

@@ -52,6 +52,9 @@ static void actor_port_deliver(void *context, const struct delivery *delivery) {
 
 static bool broker_port_send(void *context, uint64_t address, struct text frame) {
     const struct seat *seat = context;
+    struct envelope envelope;
+    if (envelope_read(frame, &envelope) && envelope.kind == KIND_REQUEST)
+        fairness_serve(seat->world, seat->process, &envelope);
     return network_send_to(seat->world, seat->process, address, frame);
 }
 
@@ -300,8 +303,10 @@ static void process_tick(struct world *world, uint32_t index) {
         return; // replaced by an earlier one
     process->tick_us = 0;
     uint64_t now_us = process_now_us(world, index);
-    if (process->broker != NULL)
+    if (process->broker != NULL) {
         broker_tick(process->broker, now_us);
+        fairness_watch(world, index);
+    }
     if (process->requester != NULL)
         requester_tick(process->requester, now_us);
     if (process->responder != NULL)
@@ -319,6 +324,7 @@ static void process_frame(struct world *world, const struct event *event) {
         process->current_length = event->length;
         broker_receive(process->broker, address, event->frame, event->length, now_us);
         process->current = NULL;
+        fairness_watch(world, event->a);
     } else if (process->requester != NULL) {
         requester_receive(process->requester, event->b, frame, now_us);
     } else {
