@@ -40,6 +40,12 @@ static inline uint64_t fuzz_number(struct fuzz_input *input) {
     }
 }
 
+// In steps of 10 ms.
+static inline uint32_t fuzz_budget_us(struct fuzz_input *input) {
+    uint64_t steps = fuzz_number(input);
+    return steps < UINT32_MAX / 10000 ? (uint32_t)steps * 10000 : UINT32_MAX;
+}
+
 // At most that many of the bytes that follow.
 static inline struct text fuzz_text(struct fuzz_input *input, uint32_t length) {
     struct text text = {(const char *)input->at,

@@ -107,7 +107,7 @@ static void rig_frame(struct rig *rig) {
         .kind = choice < 128 ? KIND_REQUEST : (choice - 128) % (KIND_REHELLO + 2),
         .operation = fuzz_byte(&rig->input),
         .lane = fuzz_byte(&rig->input) & 7,
-        .budget_us = (uint32_t)MIN(fuzz_number(&rig->input) * 10000, UINT32_MAX),
+        .budget_us = fuzz_budget_us(&rig->input),
         .session = 3,
         .correlation = fuzz_byte(&rig->input),
     };

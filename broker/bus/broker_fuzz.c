@@ -92,7 +92,7 @@ static struct envelope rig_envelope(struct rig *rig, uint8_t kind) {
 
 static void rig_request(struct rig *rig) {
     struct envelope envelope = rig_envelope(rig, KIND_REQUEST);
-    envelope.budget_us = (uint32_t)MIN(fuzz_number(&rig->input) * 10000, UINT32_MAX);
+    envelope.budget_us = fuzz_budget_us(&rig->input);
     char frame[4096];
     uint32_t body = fuzz_short(&rig->input) % (sizeof frame - ENVELOPE_BYTES);
     memset(frame, 'b', sizeof frame);
