@@ -245,3 +245,48 @@ def test_only_operations_are_paused(private_system, tmp_path):
         code, said = valorize(private_system, command, "list_banks", VALORIZE_DATA=str(tmp_path))
         assert code == 1 and "valorize up" in said
     assert not any(tmp_path.iterdir())
+
+
+# --- trace ----------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def talkative_system():
+    yield from lend(System(VALORIZE_LOG_LEVEL="debug"))
+
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+def test_a_trace_has_the_lines_of_all_processes_in_order(talkative_system):
+    system = talkative_system
+    user = system.user()
+    headers = {"X-Request-Id": "a-report.7", "traceparent": f"00-{TRACE}-00f067aa0ba902b7-00"}
+    # A fault that an actor logs: what the statement needs is gone for a moment.
+    system.sql("ALTER TABLE banks RENAME TO banks_away")
+    assert user.request("GET", "/api/banks", headers=headers).status == 500
+    system.sql("ALTER TABLE banks_away RENAME TO banks")
+    assert user.request("GET", "/api/accounts", headers={"X-Request-Id": "another"}).status == 200
+
+    code, said = valorize(system, "trace", TRACE)
+    assert code == 0, said
+    lines = [line.split() for line in said.splitlines()]
+    assert lines == sorted(lines, key=lambda words: words[0])
+    assert lines[0][1] == "ERROR" and lines[0][2].startswith("query-")
+    assert lines[-1][2] == "http-1" and 'request_id="a-report.7"' in said and 'code="500"' in said
+    assert "another" not in said
+    assert valorize(system, "trace", "a-report.7")[1] == said, "the request's id leads to its trace"
+
+    code, said = valorize(system, "trace", "--json", TRACE)
+    rows = [json.loads(line) for line in said.splitlines()]
+    assert {row["logging.googleapis.com/trace"] for row in rows} == {TRACE}
+    assert len(rows) == len(lines)
+
+
+def test_an_id_that_no_log_has(private_system, tmp_path):
+    code, said = valorize(private_system, "trace", "0" * 32)
+    assert code == 1 and "VALORIZE_LOG_LEVEL=debug" in said and "X-Request-Id" in said
+    for arguments in ((), ("a b",), ("--json",), (TRACE, "--jsn")):
+        code, said = valorize(private_system, "trace", *arguments)
+        assert code == 2 and "X-Request-Id" in said
+    code, said = valorize(private_system, "trace", TRACE, VALORIZE_DATA=str(tmp_path))
+    assert code == 1 and "no logs" in said and "VALORIZE_DATA" in said

@@ -21,6 +21,7 @@ int drain_command(int argc, char **argv);
 int start_command(int argc, char **argv);
 int pause_command(int argc, char **argv);
 int resume_command(int argc, char **argv);
+int trace_command(int argc, char **argv);
 int warm_up_command(int argc, char **argv);
 
 // "valorize <command>: <sentence>" on stderr; returns the status to exit with.

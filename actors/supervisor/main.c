@@ -40,6 +40,10 @@ static const struct command commands[] = {
      "it.\n\n",
      pause_command},
     {"resume", "OPERATION: ends its pause", "", resume_command},
+    {"trace", "ID: what all processes have logged of one request, in the order of time",
+     "  --json    prints the lines as they stand in the logs\n\n"
+     "The id is that of X-Request-Id, or of a traceparent.\n\n",
+     trace_command},
     {"warm-up", "fills the cache with what people look at first",
      "  --tenants N  only the N most recently active users; else all\n\n", warm_up_command},
 };
