@@ -400,6 +400,23 @@ static void test_nobody_serves_it(void) {
     rig_close(rig);
 }
 
+// Whatever slots of the table they have.
+static void test_the_first_actor_gets_them_in_order(void) {
+    struct rig *rig = rig_open();
+    rig->broker->started_us = rig->now_us; // so young that its actors may still come
+    rig_edge(rig, 1);
+    for (uint32_t i = 1; i <= 3; i++)
+        rig_ask(rig, 1, (struct ask){WRITE, .correlation = i, .tenant = 7, .lane = LANE_COMMAND});
+    struct request *first = request_find(&rig->broker->pool, 10, 1, 0);
+    EXPECT(first != NULL);
+    dispatch_end(rig->broker, first, STATUS_EXPIRED, CAUSE_CANCELLED);
+    rig_ask(rig, 1, (struct ask){WRITE, .correlation = 4, .tenant = 7, .lane = LANE_COMMAND});
+    rig_actor(rig, 11, ROLE_COMMAND, 64);
+    for (uint64_t i = 2; i <= 4; i++)
+        EXPECT_INTEGER(rig_take(rig, 11, KIND_REQUEST)->envelope.correlation, i);
+    rig_close(rig);
+}
+
 // A greeting that waited on the way behind another of its kind, and what waited behind it: the
 // broker has missed its sender meanwhile.
 static void test_a_late_greeting(void) {
@@ -547,6 +564,7 @@ int main(void) {
         {"an actor that cannot be reached is gone at once", test_unreachable_actor},
         {"a tenant moves when its last owner has answered all", test_owner_drains},
         {"a request waits for an actor that may come back", test_nobody_serves_it},
+        {"what waited for a first actor comes in order", test_the_first_actor_gets_them_in_order},
         {"what follows a greeting that was accepted before may be old", test_a_late_greeting},
         {"cancels reach the queue and the actor", test_cancel_and_lost_edge},
         {"a reply finds its edge without a record", test_reply_of_another_broker},

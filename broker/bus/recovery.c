@@ -79,19 +79,25 @@ static void request_regroup(struct broker *broker, struct request *request, uint
     flow_release_if_idle(&broker->flows, from);
 }
 
-void recovery_regroup(struct broker *broker) {
-    uint32_t waiting = 0;
-    for (uint32_t lane = 0; lane < LANE_COUNT; lane++)
-        waiting += broker->flows.schedules[GROUP_UNKNOWN].queued[lane];
-    for (uint32_t i = 0; i < broker->pool.high && waiting > 0; i++) {
-        struct request *request = &broker->pool.requests[i];
-        if (request->state != REQUEST_QUEUED ||
-            flow_at(&broker->flows, request->flow)->group != GROUP_UNKNOWN)
-            continue;
-        waiting--;
+// In the order in which they wait. The flow may be gone when its last request is.
+static void flow_regroup(struct broker *broker, const struct flow *flow) {
+    for (uint32_t index = flow->first; index != NO_INDEX;) {
+        struct request *request = &broker->pool.requests[index];
+        index = request->next;
         uint8_t group = broker->operation_group[request->operation];
         if (group != GROUP_UNKNOWN)
             request_regroup(broker, request, group);
+    }
+}
+
+void recovery_regroup(struct broker *broker) {
+    for (uint32_t i = 0; i < broker->pool.high; i++) {
+        const struct request *request = &broker->pool.requests[i];
+        if (request->state != REQUEST_QUEUED)
+            continue;
+        const struct flow *flow = flow_at(&broker->flows, request->flow);
+        if (flow->group == GROUP_UNKNOWN && flow->first == i)
+            flow_regroup(broker, flow);
     }
 }
 
