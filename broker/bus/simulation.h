@@ -138,11 +138,14 @@ struct history {
     uint64_t begun_us; // when the transaction began in which it took effect
     uint32_t effect; // 1 + position in its tenant's log; 0: none
     uint32_t wish; // what the client wants done once, however often it asks: its first request
+    uint64_t way; // the connection that its first attempt took
     uint16_t answers;
     uint8_t edge;
     uint8_t tenant;
     uint8_t status;
     bool command;
+    bool resent;
+    bool ordered; // a tenant's command: those without one have no order to keep
     bool own_key; // the client gave a key, and may ask again with it; else the edge makes one
     bool flood; // the next follows when it is answered
     bool accepted;
@@ -329,9 +332,9 @@ enum checker {
     CHECK_TRUTH, // the answer says what happened
     CHECK_COST, // one fault at a time costs no request
     CHECK_EFFECTS, // a key has at most one effect
-    CHECK_ORDER, // a command sent after another's answer takes no effect before it
+    CHECK_ORDER, // a tenant's commands take effect in order
     CHECK_FAIRNESS, // who waits is served before another one is served often
-    CHECK_WAITING, // nothing waits in a broker that somebody could take
+    CHECK_WAITING, // nothing waits in a broker that somebody could take, or that leaves
     CHECK_RECOVERY, // once the faults are over all processes run, and all are connected
     CHECK_CREDIT, // at rest each end grants its whole window
     CHECK_TABLES, // at rest nothing is kept

@@ -83,8 +83,33 @@ static bool is_open(const struct history *history) {
            (history->status == STATUS_EXPIRED && begun) || effect_is_excused(history);
 }
 
+// Of two commands that leave an edge by one connection, neither of which has to be sent again, the
+// first takes effect first: queues keep their order, and a tenant moves only when all is answered.
+static bool is_overtaken(const struct world *world, uint32_t later, uint32_t earlier) {
+    const struct history *a = &world->history[later];
+    const struct history *b = &world->history[earlier];
+    return earlier < later && a->ordered && b->ordered && a->way == b->way && !a->resent &&
+           !b->resent && a->mishandled == 0 && b->mishandled == 0;
+}
+
+static void check_sequence(const struct world *world) {
+    for (uint32_t tenant = 0; tenant < TENANTS; tenant++) {
+        const struct tenant *row = &world->tenants[tenant];
+        for (uint32_t i = 0; i < row->log_count; i++) {
+            for (uint32_t k = i + 1; k < row->log_count; k++) {
+                if (is_overtaken(world, row->log[i], row->log[k]))
+                    world_fail(world, CHECK_ORDER,
+                               "command %u was sent after command %u by the same way, and takes "
+                               "effect before it",
+                               row->log[i], row->log[k]);
+            }
+        }
+    }
+}
+
 // A command sent after another's answer never takes effect before it.
 static void check_order(const struct world *world) {
+    check_sequence(world);
     for (uint32_t tenant = 0; tenant < TENANTS; tenant++) {
         const struct tenant *row = &world->tenants[tenant];
         uint64_t latest_sent_us = 0;

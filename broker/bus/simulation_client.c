@@ -63,6 +63,7 @@ static void client_send(struct world *world, uint32_t edge, const struct operati
                                 .edge = (uint8_t)edge,
                                 .life = process->life,
                                 .tenant = (uint8_t)tenant,
+                                .ordered = operation->number == WRITE + 1,
                                 .wish = wish,
                                 .command = command,
                                 .flood = flood,

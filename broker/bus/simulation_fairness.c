@@ -77,6 +77,9 @@ void fairness_watch(struct world *world, uint32_t index) {
     patience_renew(world->patience[index], &broker->flows);
     if (broker->pool.queued == 0)
         return;
+    if (broker->drain_until_us != 0)
+        world_fail(world, CHECK_WAITING, "%s leaves, and keeps %u requests in its queues",
+                   process_name(index), broker->pool.queued);
     for (uint64_t bits = broker->credited; bits != 0; bits &= bits - 1) {
         uint32_t slot = (uint32_t)__builtin_ctzll(bits);
         for (uint32_t i = 0; i < broker->flows.high; i++) {

@@ -114,6 +114,20 @@ static void frame_mishandled(struct world *world, const char *frame, uint32_t br
                envelope.attempt);
 }
 
+// Notes by which connection a request first leaves its edge, and whether it has to again.
+static void frame_take_way(struct world *world, uint32_t peer, uint32_t broker, const char *frame) {
+    struct envelope envelope;
+    if (!envelope_read((struct text){frame, ENVELOPE_BYTES}, &envelope) ||
+        envelope.kind != KIND_REQUEST)
+        return;
+    uint32_t request;
+    memcpy(&request, frame + ENVELOPE_BYTES, sizeof request);
+    if (envelope.attempt > 0)
+        world->history[request].resent = true;
+    else
+        world->history[request].way = network_address(world, peer, broker);
+}
+
 static void frame_plan(struct world *world, uint32_t peer, uint32_t broker, bool to_broker,
                        const char *frame, uint32_t length) {
     struct connection *connection = connection_of(world, peer, broker);
@@ -160,6 +174,8 @@ bool network_send(struct world *world, uint32_t peer, uint32_t broker, bool to_b
     memcpy(frame, head.bytes, head.length);
     memcpy(frame + head.length, body.bytes, body.length);
     uint8_t kind = (uint8_t)frame[ENVELOPE_KIND];
+    if (to_broker)
+        frame_take_way(world, peer, broker, frame);
     if (to_broker && world->faults.repeat)
         connection_remember(connection, kind, frame, length);
     // Requests and replies are many, every other kind is rare.

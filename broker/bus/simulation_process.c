@@ -265,8 +265,10 @@ void process_drain(struct world *world, uint32_t index) {
     world_note(world, index, "drains");
     process->draining = true;
     uint64_t now_us = process_now_us(world, index);
-    if (process->broker != NULL)
+    if (process->broker != NULL) {
         broker_drain(process->broker, now_us);
+        fairness_watch(world, index);
+    }
     if (process->requester != NULL)
         requester_drain(process->requester, now_us);
     if (process->responder != NULL)
