@@ -500,8 +500,8 @@ static void test_dead_broker_swallows_its_share(void) {
 
 enum { KEPT = 500, KEPT_BYTES = 200 };
 
-// Allocated is twice what becomes resident: 18 and 8 KiB for a batch of frames, which never fills
-// its table. AddressSanitizer has its own malloc, and only it knows.
+// Allocated is twice what becomes resident, 18 and 8 KiB a batch: its table of frames stays empty.
+// AddressSanitizer has its own malloc, and only it knows.
 size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
 
 static size_t bytes_allocated(void) {
