@@ -13,6 +13,7 @@ from system import SLACK, alive, until
 
 BACK_S = 2.0 * SLACK  # after the death, or after the return of what it depends on
 GONE_S = 1.5  # a silent process is given up
+POSTGRES_GONE_S = 6  # PostgreSQL later: a recovery is dear
 
 
 @pytest.fixture
@@ -120,10 +121,27 @@ def test_a_killed_postgresql_is_told_plainly_and_comes_back(private_system, load
     assert not late, late[:5]
 
 
+def test_a_postgresql_that_hangs_is_ended_and_comes_back(private_system, load):
+    """It takes no connection any more, and new actors need some."""
+    start = time.monotonic()
+    pid = private_system.signal("postgres", signal.SIGSTOP)
+    actors = {name: private_system.signal(name, signal.SIGKILL) for name in ("query-1", "query-2")}
+    until(lambda: private_system.is_back("postgres", pid), POSTGRES_GONE_S * SLACK + BACK_S,
+          "postgres is back")
+    assert not alive(pid), "the one that hung was not ended"
+    for name, old in actors.items():
+        until(lambda: private_system.is_back(name, old), 5 * SLACK, f"{name} is back")
+    goes_on(load, 5 * SLACK)
+    wrong = [event for event in load.failures(start) if event.status not in (503, 504)]
+    assert not wrong, wrong[:5]
+    assert "gave no sign of life" in private_system.run("--status")[1]
+
+
 def test_a_refusal_says_when_to_come_again(private_system):
     user = private_system.user()
     until(private_system.all_ready, BACK_S, "all are ready")
-    pids = servers(private_system, "postgres")
+    # The supervisor first: it would end a PostgreSQL that hangs.
+    pids = [private_system.state()["supervisor"], *servers(private_system, "postgres")]
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:

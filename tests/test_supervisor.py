@@ -215,13 +215,27 @@ def test_a_killed_process_is_back(private_system, name):
     assert system.client().get("/readyz").status == 200
 
 
-@pytest.mark.parametrize("name", [name for name in CLASSES if name != "postgres"])
+@pytest.mark.parametrize("name", CLASSES)
 def test_a_stopped_process_is_killed_and_back(private_system, name):
     system = private_system
     old = system.signal(name, signal.SIGSTOP)
-    back_again(system, name, old, 2)
+    back_again(system, name, old, 8 if name == "postgres" else 2)
     assert not alive(old)
     until(system.all_ready, 5 * SLACK, "all are ready")
+
+
+def test_a_postgres_that_makes_no_session_is_alive(private_system):
+    """For longer than a silent one lives. Nor does asking it fill its log."""
+    system = private_system
+    until(system.all_ready, 5 * SLACK, "all are ready")
+    pid, log = system.pid("postgres"), system.data / "log" / "postgres.log"
+    before = log.stat().st_size
+    locked = subprocess.Popen(["psql", system.state()["database_url"], "-XAtqc",
+                               "BEGIN; LOCK pg_authid, pg_database; SELECT pg_sleep(7)"])
+    assert locked.wait(30 * SLACK) == 0
+    assert system.pid("postgres") == pid
+    asked = log.read_bytes()[before:]
+    assert b"startup packet" not in asked and b"SSL" not in asked, "no probe is logged"
 
 
 def test_a_killed_postgres_takes_its_backends_along(private_system):

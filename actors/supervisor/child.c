@@ -146,7 +146,7 @@ static void child_heard(void *context, struct text answer) {
     struct child *child = context;
     bool first = !child->heartbeat.heard_ever;
     heartbeat_heard(&child->heartbeat);
-    if (answer.length > 0)
+    if (answer.length > 0 && child->options.kind->hear != NULL)
         child_found(child, child->options.kind->hear(answer));
     if (first)
         child->options.changed(child->options.context, child);
@@ -163,14 +163,13 @@ static void child_silence(struct child *child) {
 
 static void child_look(struct child *child, uint64_t now_us) {
     const struct child_kind *kind = child->options.kind;
-    if (kind->question == NULL) {
-        child_found(child, kind->is_ready(child) ? CHILD_READY : CHILD_STARTING);
-    } else if (heartbeat_is_gone(&child->heartbeat, now_us)) {
+    if (heartbeat_is_gone(&child->heartbeat, now_us)) {
         child_silence(child);
         return;
-    } else {
-        probe_ask(&child->probe);
     }
+    if (kind->is_ready != NULL)
+        child_found(child, kind->is_ready(child) ? CHILD_READY : CHILD_STARTING);
+    probe_ask(&child->probe, now_us);
     bool ready = child->state == CHILD_READY;
     if (ready && restart_policy_ready(&child->policy, child->since_us, now_us))
         child->options.changed(child->options.context, child);
@@ -190,7 +189,7 @@ static bool child_watch(struct child *child, pid_t pid, bool adopted) {
     child->starts++;
     child->watch = (struct watch){.descriptor = handle, .ready = child_ended};
     loop_watch(child->loop, &child->watch, EPOLLIN);
-    heartbeat_begin(&child->heartbeat, loop_now_us(child->loop));
+    heartbeat_begin(&child->heartbeat, child->options.kind->gone_ms, loop_now_us(child->loop));
     child_set_state(child, CHILD_STARTING);
     child_wake_in(child, 0);
     return true;
@@ -341,6 +340,7 @@ void child_init(struct child *child, struct loop *loop, const struct child_optio
     child->timer.fire = child_timer;
     child->since_us = loop_now_us(loop);
     probe_init(&child->probe, loop, child->socket, options->kind->question);
+    child->probe.pause_ms = options->kind->pause_ms;
     child->probe.context = child;
     child->probe.heard = child_heard;
 }

@@ -22,9 +22,11 @@ struct child;
 
 // What differs between our processes, PostgreSQL and Redis.
 struct child_kind {
-    const char *question; // for signs of life, over its socket; NULL: none, is_ready is asked
+    struct question question; // for signs of life, over its socket
+    uint32_t pause_ms; // from an answer to the next question; 0: until the next look
+    uint32_t gone_ms; // one that has answered before and is silent so long is killed
     enum child_state (*hear)(struct text answer); // CHILD_STARTING, CHILD_READY or CHILD_ENDING
-    bool (*is_ready)(const struct child *child);
+    bool (*is_ready)(const struct child *child); // instead, where no answer says it
     bool (*clear)(const struct child *child); // before a start; false: remains still die, ask again
     int end_signal; // asks it to end; after end_ms press_signal, after press_ms SIGKILL
     int press_signal;

@@ -50,7 +50,8 @@ enum child_state fleet_hear(struct text answer) {
 }
 
 static const struct child_kind process_kind = {
-    .question = "status\n",
+    .question = {TEXT("status\n"), ANSWER_LINE},
+    .gone_ms = GONE_MS,
     .hear = fleet_hear,
     .end_signal = SIGTERM,
     .press_signal = SIGKILL,

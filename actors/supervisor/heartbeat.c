@@ -5,8 +5,8 @@
 
 enum { LOOK_US_MAX = 2 * HEARTBEAT_MS * 1000 }; // a longer pause was the supervisor's own
 
-void heartbeat_begin(struct heartbeat *heartbeat, uint64_t now_us) {
-    *heartbeat = (struct heartbeat){.looked_us = now_us};
+void heartbeat_begin(struct heartbeat *heartbeat, uint32_t gone_ms, uint64_t now_us) {
+    *heartbeat = (struct heartbeat){.looked_us = now_us, .gone_ms = gone_ms};
 }
 
 void heartbeat_heard(struct heartbeat *heartbeat) {
@@ -17,6 +17,6 @@ void heartbeat_heard(struct heartbeat *heartbeat) {
 bool heartbeat_is_gone(struct heartbeat *heartbeat, uint64_t now_us) {
     heartbeat->silent_us += MIN(now_us - heartbeat->looked_us, LOOK_US_MAX);
     heartbeat->looked_us = now_us;
-    uint64_t allowed_ms = heartbeat->heard_ever ? GONE_MS : START_SILENT_MS;
+    uint64_t allowed_ms = heartbeat->heard_ever ? heartbeat->gone_ms : START_SILENT_MS;
     return heartbeat->silent_us >= allowed_ms * 1000;
 }

@@ -17,6 +17,10 @@
 enum {
     END_MS = 15000, // for a fast shutdown, whose checkpoint may take long
     PRESS_MS = 5000, // for an immediate one
+    // It is killed later than our own processes are: a machine that has much to do is slow to make
+    // the process that answers, and the price is a recovery.
+    ASK_MS = 1000,
+    SILENT_MS = 5000,
     LINE_BYTES = 512,
     TREE_DESCRIPTORS = 8,
 };
@@ -318,7 +322,15 @@ static bool postgres_clear(const struct child *child) {
     return true;
 }
 
+// Protocol 3.0's SSLRequest. The postmaster makes a process for the connection, which answers one
+// byte, in a recovery and a shutdown too, and logs nothing when that is all: a sign of life that
+// costs no session and that no setting, lock or full table of sessions can refuse.
+#define SSL_REQUEST "\0\0\0\x08\x04\xd2\x16\x2f"
+
 const struct child_kind postgres_kind = {
+    .question = {TEXT(SSL_REQUEST), ANSWER_ANY},
+    .pause_ms = ASK_MS,
+    .gone_ms = SILENT_MS,
     .is_ready = postgres_is_ready,
     .clear = postgres_clear,
     .end_signal = SIGINT,

@@ -28,18 +28,23 @@ static int socket_connect(const char *path) {
 }
 
 // A fresh socket has room for a line.
-int probe_open(const char *path, const char *question) {
-    ssize_t length = (ssize_t)strlen(question);
+static int question_open(const char *path, struct text question) {
     int descriptor = socket_connect(path);
-    if (descriptor < 0 || send(descriptor, question, (size_t)length, MSG_NOSIGNAL) == length)
+    if (descriptor < 0 ||
+        send(descriptor, question.bytes, question.length, MSG_NOSIGNAL) == (ssize_t)question.length)
         return descriptor;
     close(descriptor);
     return -1;
 }
 
+int probe_open(const char *path, const char *question) {
+    return question_open(path, (struct text){question, (uint32_t)strlen(question)});
+}
+
 // --- in the loop -------------------------------------------------------------------------------
 
 void probe_cancel(struct probe *probe) {
+    probe->next_us = 0;
     if (!probe->asked)
         return;
     loop_unwatch(probe->loop, &probe->watch);
@@ -49,6 +54,7 @@ void probe_cancel(struct probe *probe) {
 
 static void probe_end(struct probe *probe, uint32_t length) {
     probe_cancel(probe);
+    probe->next_us = loop_now_us(probe->loop) + probe->pause_ms * 1000ULL;
     probe->heard(probe->context, (struct text){probe->answer, length});
 }
 
@@ -66,23 +72,26 @@ static void probe_ready(struct watch *watch, uint32_t epoll_events, uint64_t now
     }
     const char *end = memchr(free_bytes, '\n', (size_t)taken);
     probe->length += (uint32_t)taken;
-    if (end != NULL)
+    if (probe->question.form == ANSWER_ANY)
+        probe_end(probe, probe->length);
+    else if (end != NULL)
         probe_end(probe, (uint32_t)(end - probe->answer));
     else if (probe->length == PROBE_ANSWER_BYTES)
         probe_end(probe, 0);
 }
 
-void probe_init(struct probe *probe, struct loop *loop, const char *path, const char *question) {
+void probe_init(struct probe *probe, struct loop *loop, const char *path,
+                struct question question) {
     probe->loop = loop;
     probe->path = path;
     probe->question = question;
     probe->watch = (struct watch){.descriptor = -1, .ready = probe_ready};
 }
 
-void probe_ask(struct probe *probe) {
-    if (probe->asked)
+void probe_ask(struct probe *probe, uint64_t now_us) {
+    if (probe->asked || now_us < probe->next_us)
         return;
-    int descriptor = probe_open(probe->path, probe->question);
+    int descriptor = question_open(probe->path, probe->question.text);
     if (descriptor < 0)
         return;
     probe->asked = true;

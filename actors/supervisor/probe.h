@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One question at a time over a process's unix socket, from the loop: a line out, a line in. Who
-// does not answer blocks nobody; the question stays open, and that is the silence the supervisor
-// measures.
+// One question at a time over a process's unix socket, from the loop. Who does not answer blocks
+// nobody; the question stays open, and that is the silence the supervisor measures.
 #pragma once
 #include "loop.h"
 #include "text.h"
@@ -10,26 +9,38 @@
 
 enum { PROBE_ANSWER_BYTES = 512 };
 
+enum answer_form {
+    ANSWER_LINE,
+    ANSWER_ANY, // whatever comes first
+};
+
+struct question {
+    struct text text;
+    enum answer_form form;
+};
+
 struct probe {
     struct loop *loop;
     const char *path; // of the socket
-    const char *question;
+    struct question question;
+    uint32_t pause_ms; // from an answer to the next question
     void *context;
-    // The line without its end. Length 0: the process hung up on us, which needs a living loop,
-    // too.
+    // A line comes without its end. Length 0: the process hung up on us, which needs a living
+    // loop, too.
     void (*heard)(void *context, struct text answer);
     struct watch watch;
     bool asked;
+    uint64_t next_us; // no question before
     uint32_t length;
     char answer[PROBE_ANSWER_BYTES];
 };
 
 // Strings are borrowed.
-void probe_init(struct probe *probe, struct loop *loop, const char *path, const char *question);
+void probe_init(struct probe *probe, struct loop *loop, const char *path, struct question question);
 
-// Nothing happens while a question is open, or when nobody listens.
-void probe_ask(struct probe *probe);
-void probe_cancel(struct probe *probe);
+// Nothing happens while a question is open or in the pause after one, or when nobody listens.
+void probe_ask(struct probe *probe, uint64_t now_us);
+void probe_cancel(struct probe *probe); // the next question has no pause before it
 
 // A connection that has the question and waits for nothing, or -1: nobody listens.
 int probe_open(const char *path, const char *question);

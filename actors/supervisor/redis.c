@@ -67,7 +67,8 @@ static enum child_state redis_hear(struct text answer) {
 }
 
 const struct child_kind redis_kind = {
-    .question = "PING\r\n",
+    .question = {TEXT("PING\r\n"), ANSWER_LINE},
+    .gone_ms = GONE_MS,
     .hear = redis_hear,
     .end_signal = SIGTERM,
     .press_signal = SIGKILL,
