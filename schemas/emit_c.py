@@ -155,8 +155,8 @@ def shapes_h(operations, statements):
 
 def statement_table(o, statements):
     parts = [f"static const struct statement {o.name}_statements[] = {{"]
-    for s in statements:
-        parts += [f"    {{{quoted(s.name)},", f"     {literals(s.sql)},", f"     {s.parameters}}},"]
+    parts += [f"    {{{quoted(s.name)},\n     {literals(s.sql)},\n"
+              f"     {s.parameters}, {s.columns}}}," for s in statements]
     most = max((s.parameters for s in statements), default=0)
     parts += ["};", f'static_assert({most} <= PARAMETERS_MAX, "{o.name}: too many parameters");']
     if o.parameters:

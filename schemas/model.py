@@ -60,8 +60,7 @@ class Schema:
     def take(self, where, table, rules, names=False):
         """All keys of the rules; one that is wrong is as if it were left out. names: what else
         stands in the table is for the caller."""
-        if not self.need(where, isinstance(table, dict), "is not a table."):
-            table = {}
+        table = table if self.need(where, isinstance(table, dict), "is not a table.") else {}
         for key in sorted(table.keys() - rules.keys()) if not names else ():
             self.need(where, False, f"`{key}` is unknown here; known are {', '.join(rules)}.")
         taken = SimpleNamespace()

@@ -36,21 +36,22 @@ def read_statements(schema, root, operation):
     if not schema.need(where, path.exists(),
                        f"is missing: the statement of the operation {operation.name}."):
         return statements
-    frame = (root / "schemas/command.sql").read_text() if operation.kind == "command" else None
+    frame = without_comments((root / "schemas/command.sql").read_text())
     for shape, sql in split_shapes(schema, where, path.read_text()).items():
         sql = without_comments(sql).rstrip(";")
-        if frame:
-            sql = without_comments(frame).replace("{operation}", str(operation.number)) \
-                                         .replace("{statement}", sql)
+        wanted = {"total": 1, "foreign": 0}.get(shape.split("_")[0],
+                                                operation.reply.cells if operation.reply else 0)
+        if operation.kind == "command":
+            sql = frame.replace("{operation}", str(operation.number)).replace("{statement}", sql)
+            wanted = 4  # the frame's
         bare = re.sub(r"'(?:[^']|'')*'|--[^\n]*", "", sql)
         numbers = {int(number) for number in re.findall(r"\$(\d+)", bare)}
         count = max(numbers, default=0)
-        unused = set(range(1, count)) - numbers
+        unused = ", ".join(f"${number}" for number in range(1, count) if number not in numbers)
         name = f"{operation.name}_{shape}".removesuffix("_")
-        schema.need(where, not unused, f"{name} uses ${count} but not "
-                    f"{', '.join(f'${number}' for number in sorted(unused))}.")
+        schema.need(where, not unused, f"{name} uses ${count} but not {unused}.")
         schema.need(where, len(name) <= 63, f"{name} is longer than PostgreSQL's 63 characters.")
-        statements.append(SimpleNamespace(name=name, sql=sql + "\n", parameters=count))
+        statements += [SimpleNamespace(name=name, sql=sql + "\n", parameters=count, columns=wanted)]
     schema.need(where, operation.parameters is None or len(statements) <= 2,
                 "an operation with `parameters` has one shape, and at most a second one that tells "
                 "another tenant's row.")

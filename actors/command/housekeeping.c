@@ -9,7 +9,8 @@ enum {
     ARENA_BYTES = 256, // its one cell
 };
 
-static const struct statement housekeeping_statement = {"housekeeping", "SELECT housekeeping()", 0};
+static const struct statement housekeeping_statement = {"housekeeping", "SELECT housekeeping()", 0,
+                                                        1};
 
 struct housekeeping {
     struct loop *loop;

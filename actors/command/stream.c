@@ -14,12 +14,12 @@ enum {
 // The head of every batch: all batches meet their tenants in this order, so none waits for another
 // in a circle, and each member's snapshot is newer than the lock.
 static const struct statement lock_statement = {
-    "lock_tenants", "SELECT FROM users WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE",
-    1};
+    "lock_tenants", "SELECT FROM users WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE", 1,
+    0};
 
 // The same for a command of nobody: what a repeat of it would meet is its key.
-static const struct statement lock_key_statement = {"lock_key",
-                                                    "SELECT pg_advisory_xact_lock($1::bigint)", 1};
+static const struct statement lock_key_statement = {
+    "lock_key", "SELECT pg_advisory_xact_lock($1::bigint)", 1, 1};
 
 // Which tenants need not be waited for any more; one that was deleted is among them.
 static const struct statement probe_statement = {
@@ -28,7 +28,7 @@ static const struct statement probe_statement = {
     " FOR NO KEY UPDATE SKIP LOCKED)"
     " SELECT id FROM free UNION ALL SELECT id FROM unnest($1::uuid[]) AS asked (id)"
     " WHERE NOT EXISTS (SELECT FROM users WHERE users.id = asked.id)",
-    1};
+    1, 1};
 
 struct stream {
     struct stream_options options;

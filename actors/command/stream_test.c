@@ -16,7 +16,7 @@ static const struct statement divide = {
     "WITH noted AS (INSERT INTO stream_test SELECT $1::uuid, $3::int, 60 / $4::int RETURNING value)"
     " SELECT 'ok'::text, false, $3::bigint,"
     " ARRAY[value::text, NULL, '', $2::uuid::text] FROM noted",
-    4};
+    4, 4};
 static const struct statement *const statements[] = {&divide};
 
 struct bench {

@@ -19,7 +19,8 @@ struct pool {
     const struct statement *control_statements[1];
 };
 
-static const struct statement cancel_statement = {"cancel", "SELECT pg_cancel_backend($1::int)", 1};
+static const struct statement cancel_statement = {"cancel", "SELECT pg_cancel_backend($1::int)", 1,
+                                                  1};
 
 // --- what the connections tell -------------------------------------------------------------------
 

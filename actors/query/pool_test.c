@@ -11,7 +11,7 @@ enum ending { PENDING, DONE, FAILED, LOST };
 
 // The backend that ran it, the parameter, and how long it slept.
 static const struct statement sleeper = {
-    "sleeper", "SELECT pg_backend_pid()::text, $1::text, pg_sleep($2::float8)", 2};
+    "sleeper", "SELECT pg_backend_pid()::text, $1::text, pg_sleep($2::float8)", 2, 3};
 static const struct statement *const statements[] = {&sleeper};
 
 struct bench {

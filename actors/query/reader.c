@@ -139,10 +139,10 @@ static void read_fill_total(struct reader *reader, struct read *read, uint32_t p
     if (!read->fills || !read->keeps[1] || read->results[place] == NULL ||
         !read->job.binding.bound[place].cached_apart)
         return;
-    ASSERT(rows->count == 1 && rows->columns == 1);
     char text[INTEGER_TEXT_BYTES];
     int64_t total;
-    if (cell_integer(rows->cells[0], rows->binary, &total))
+    if (rows->count == 1 && rows->columns == 1 &&
+        cell_integer(rows->cells[0], rows->binary, &total))
         cache_fill(reader->cache, read->job.caller.tenant, &read->ids[1], read->token,
                    (struct text){text, integer_write(total, text)});
 }

@@ -279,6 +279,7 @@ enum status binding_page(const struct result *result, int64_t number, int64_t pe
     ret_page->number = number;
     ret_page->per_page = per_page;
     bool is_known = total->count == 1 && total->columns == 1 &&
-                    cell_integer(total->cells[0], total->binary, &ret_page->total);
+                    cell_integer(total->cells[0], total->binary, &ret_page->total) &&
+                    ret_page->total >= 0;
     return is_known ? STATUS_OK : STATUS_INTERNAL;
 }

@@ -15,7 +15,7 @@ static const struct caller caller = {.tenant = {{9}},
                                      .fingerprint = {3, 4},
                                      .internal = true};
 
-static const struct statement statements[] = {{"first", "", 2}, {"second", "", 2}};
+static const struct statement statements[] = {{"first", "", 2, 1}, {"second", "", 2, 1}};
 
 static struct handler handler;
 static struct failure failure;
@@ -49,7 +49,7 @@ static void test_what_every_statement_begins_with(void) {
     start(OPERATION_FIND_SESSION, statements);
     EXPECT_INTEGER(binding_statement(&binding, 0)->count, 0);
 
-    static const struct statement bare = {"bare", "", 0};
+    static const struct statement bare = {"bare", "", 0, 1};
     start(OPERATION_SHOW_BOOK, &bare);
     EXPECT_INTEGER(binding_statement(&binding, 0)->count, 0);
 
@@ -175,6 +175,9 @@ static void test_a_page_has_its_total_from_the_second_statement(void) {
     EXPECT_INTEGER(page.total, 4712);
     EXPECT_INTEGER(binding_offset(3, 15), 30);
     result.rows[1].count = 0;
+    EXPECT_INTEGER(binding_page(&result, 3, 15, &page), STATUS_INTERNAL);
+    const struct text negative = TEXT("-1");
+    result.rows[1] = (struct rows){1, 1, &negative, false};
     EXPECT_INTEGER(binding_page(&result, 3, 15, &page), STATUS_INTERNAL);
 }
 

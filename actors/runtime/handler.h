@@ -14,6 +14,7 @@ struct statement {
     const char *name; // "list_transactions_page_by_account"
     const char *sql;
     uint8_t parameter_count;
+    uint8_t column_count;
 };
 
 // Who asks; never from a body. The process fills it from the envelope.

@@ -29,8 +29,8 @@ MUST_USE enum status render_address(const struct operation *operation, const voi
                                     struct arena *arena, struct page *page);
 
 // The whole document for the operation's form (page is NULL but for REPLY_PAGE), in the arena.
-// A row count or column count that does not fit the table is a bug of the statement: ASSERT.
-// STATUS_INTERNAL: a cell is not of its field's form. STATUS_TOO_LARGE: the arena is full.
+// STATUS_INTERNAL: the rows are of another number or width than the reply's, or a cell is not of
+// its field's form. STATUS_TOO_LARGE: the arena is full.
 MUST_USE enum status render_reply(const struct operation *operation, const struct rows *rows,
                                   const struct page *page, struct arena *arena,
                                   struct text *ret_json);

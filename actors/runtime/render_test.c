@@ -222,6 +222,24 @@ static void test_cells_of_another_form(void) {
     expect_internal(11, TEXT("10 Dec 1920"));
 }
 
+static void test_rows_of_another_shape(void) {
+    struct text cells[2 * BOOK_COLUMNS], json;
+    memcpy(cells, book_cells, sizeof book_cells);
+    memcpy(cells + BOOK_COLUMNS, book_cells, sizeof book_cells);
+    const struct page page = {1, 15, 1, TEXT("/api/books"), TEXT("")};
+    const struct rows narrow = {1, BOOK_COLUMNS - 1, cells, false};
+    const struct rows two = {2, BOOK_COLUMNS, cells, false}, none = {.columns = BOOK_COLUMNS};
+    arena_reset(&arena);
+    EXPECT_INTEGER(render_reply(operation("show_book"), &narrow, NULL, &arena, &json),
+                   STATUS_INTERNAL);
+    EXPECT_INTEGER(render_reply(operation("list_books"), &narrow, &page, &arena, &json),
+                   STATUS_INTERNAL);
+    EXPECT_INTEGER(render_reply(operation("show_book"), &two, NULL, &arena, &json),
+                   STATUS_INTERNAL);
+    EXPECT_INTEGER(render_reply(operation("show_book"), &none, NULL, &arena, &json),
+                   STATUS_INTERNAL);
+}
+
 static void test_texts(void) {
     static const char alphabet[] = "abc\"\\\n\t\x01\x1f\x7f\xc3\xa9z";
     char text[64], json[64 * JSON_TEXT_GROWTH + JSON_TEXT_SLACK], expected[sizeof json];
@@ -256,6 +274,7 @@ int main(void) {
         {"addresses are canonical", test_addresses},
         {"any arena is big enough or says so", test_every_size_of_arena},
         {"cells of another form are an internal failure", test_cells_of_another_form},
+        {"rows of another shape are an internal failure", test_rows_of_another_shape},
         {"texts are escaped at every length and place", test_texts},
     };
     arena_init(&arena, 1 << 16);

@@ -16,6 +16,9 @@ enum {
     // Escaping at most doubles what a frame holds; each copy has its NUL and is aligned.
     PARAMETER_BYTES = 2 * FRAME_BYTES_MAX + PARAMETERS_MAX * 32,
     OUTAGE_SAID_EVERY = 10,
+    // While preparing; then each statement has two, of its preparation and of its description.
+    TAG_SETTINGS = 0,
+    TAG_STATEMENTS = 2,
 };
 
 enum database_state {
@@ -146,7 +149,7 @@ struct database *database_new(struct loop *loop, const struct database_options *
     database->watch = (struct watch){.descriptor = -1, .ready = database_ready};
     database->timer = (struct timer){.fire = database_fire};
     // The settings and the statements of PREPARING share the ring.
-    database->options.in_flight_max = MAX(options->in_flight_max, options->statement_count + 2);
+    database->options.in_flight_max = MAX(options->in_flight_max, 2 * options->statement_count + 2);
     database->expected = calloc(database->options.in_flight_max, sizeof *database->expected);
     ASSERT(database->expected != NULL);
     arena_init(&database->parameters, PARAMETER_BYTES);
@@ -302,12 +305,14 @@ static bool database_prepare(struct database *database) {
     if (PQsetnonblocking(connection, 1) != 0 || PQenterPipelineMode(connection) != 1 ||
         !database_send_settings(database))
         return false;
-    expected_add(database, 0, false);
+    expected_add(database, TAG_SETTINGS, false);
     for (uint32_t i = 0; i < database->options.statement_count; i++) {
         const struct statement *statement = database->options.statements[i];
-        if (PQsendPrepare(connection, statement->name, statement->sql, 0, NULL) != 1)
+        if (PQsendPrepare(connection, statement->name, statement->sql, 0, NULL) != 1 ||
+            PQsendDescribePrepared(connection, statement->name) != 1)
             return false;
-        expected_add(database, i + 1, false);
+        expected_add(database, TAG_STATEMENTS + 2 * i, false);
+        expected_add(database, TAG_STATEMENTS + 2 * i + 1, false);
     }
     if (PQpipelineSync(connection) != 1)
         return false;
@@ -343,20 +348,48 @@ void database_end_process(void *context, const char *sentence) {
     exit(EXIT_FAILURE);
 }
 
+static const struct statement *tag_statement(const struct database *database, uint32_t tag) {
+    return database->options.statements[(tag - TAG_STATEMENTS) / 2];
+}
+
+static void database_refuse(struct database *database, uint32_t tag) {
+    const struct database_error *error = &database->sync_error;
+    const struct database_options *options = &database->options;
+    const char *role = options->role == NULL ? "" : options->role;
+    char sentence[512], state[16] = "";
+    if (error->state[0] != '\0')
+        snprintf(state, sizeof state, " (%s)", error->state);
+    snprintf(sentence, sizeof sentence, "%s %s cannot be used on this database: %s%s",
+             tag == TAG_SETTINGS ? "role" : "statement",
+             tag == TAG_SETTINGS ? role : tag_statement(database, tag)->name, error->message,
+             state);
+    options->on_refused(options->context, database, sentence);
+}
+
+// A statement of other parameters or columns than its table says fails each time it is used.
+static void check_shape(const struct statement *statement, const PGresult *described,
+                        struct database_error *ret_error) {
+    int parameters = PQnparams(described), columns = PQnfields(described);
+    if (parameters == statement->parameter_count && columns == statement->column_count)
+        return;
+    ret_error->trouble = TROUBLE_STATEMENT;
+    ret_error->state[0] = '\0'; // the server finds nothing wrong with it
+    snprintf(ret_error->message, sizeof ret_error->message,
+             "it has %d parameters and %d columns, wanted are %u and %u", parameters, columns,
+             statement->parameter_count, statement->column_count);
+}
+
 static void database_prepared(struct database *database, uint32_t tag, const PGresult *result) {
     ExecStatusType status = PQresultStatus(result);
-    if (status != PGRES_FATAL_ERROR || database->sync_error.trouble != TROUBLE_NONE)
+    struct database_error *error = &database->sync_error;
+    if (error->trouble != TROUBLE_NONE)
         return;
-    error_fill(result, &database->sync_error);
-    if (!database_is_refused(&database->sync_error))
-        return;
-    char sentence[512];
-    snprintf(sentence, sizeof sentence, "%s %s cannot be used on this database: %s (%s)",
-             tag == 0 ? "role" : "statement",
-             tag == 0 ? (database->options.role == NULL ? "" : database->options.role)
-                      : database->options.statements[tag - 1]->name,
-             database->sync_error.message, database->sync_error.state);
-    database->options.on_refused(database->options.context, database, sentence);
+    if (status == PGRES_FATAL_ERROR)
+        error_fill(result, error);
+    else if (tag >= TAG_STATEMENTS && tag % 2 != 0) // of a description
+        check_shape(tag_statement(database, tag), result, error);
+    if (database_is_refused(error))
+        database_refuse(database, tag);
 }
 
 static void database_came_up(struct database *database, uint64_t now_us) {

@@ -44,7 +44,8 @@ struct database_options {
     void (*on_down)(void *context, struct database *database, bool flushed);
     // An attempt failed (for the log): the first of an outage, then every tenth.
     void (*on_trouble)(void *context, struct database *database, const char *sentence);
-    // A statement is wrong: this build does not fit this database. The process ends, by
+    // A statement is wrong, or has other parameters or columns than its struct says: this build
+    // does not fit this database. The process ends, by
     // database_end_process.
     void (*on_refused)(void *context, struct database *database, const char *sentence);
 };

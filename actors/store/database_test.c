@@ -14,19 +14,20 @@
 enum { IN_FLIGHT_MAX = 32, EVENTS_BYTES_MAX = 1024 };
 
 static const struct statement texts_statement = {
-    "texts", "SELECT $1::text, $2::text, $3::text IS NULL, encode($4::bytea, 'hex'), $5::bytea", 5};
+    "texts", "SELECT $1::text, $2::text, $3::text IS NULL, encode($4::bytea, 'hex'), $5::bytea", 5,
+    5};
 static const struct statement insert_statement = {
-    "insert", "INSERT INTO things (number) VALUES ($1::int) RETURNING number", 1};
-static const struct statement count_statement = {"count", "SELECT count(*) FROM things", 0};
-static const struct statement divide_statement = {"divide", "SELECT 6 / $1::int", 1};
-static const struct statement sleep_statement = {"sleep", "SELECT pg_sleep($1::float)", 1};
-static const struct statement lock_statement = {"lock", "SELECT pg_advisory_lock($1::int)", 1};
-static const struct statement length_statement = {"length", "SELECT length($1::text)", 1};
+    "insert", "INSERT INTO things (number) VALUES ($1::int) RETURNING number", 1, 1};
+static const struct statement count_statement = {"count", "SELECT count(*) FROM things", 0, 1};
+static const struct statement divide_statement = {"divide", "SELECT 6 / $1::int", 1, 1};
+static const struct statement sleep_statement = {"sleep", "SELECT pg_sleep($1::float)", 1, 1};
+static const struct statement lock_statement = {"lock", "SELECT pg_advisory_lock($1::int)", 1, 1};
+static const struct statement length_statement = {"length", "SELECT length($1::text)", 1, 1};
 static const struct statement settings_statement = {
     "settings",
     "SELECT current_setting(unnest(ARRAY['role', 'TimeZone', 'lock_timeout', 'statement_timeout',"
     " 'plan_cache_mode', 'application_name', 'client_encoding']))",
-    0};
+    0, 1};
 
 static const struct statement *const statements[] = {
     &texts_statement, &insert_statement, &count_statement,  &divide_statement,
@@ -380,7 +381,7 @@ static void test_a_large_parameter(void) {
 // ------------------------------------------------------------------------
 
 static void test_a_wrong_statement_is_refused(void) {
-    static const struct statement wrong = {"no_such_table", "SELECT 1 FROM nowhere", 0};
+    static const struct statement wrong = {"no_such_table", "SELECT 1 FROM nowhere", 0, 1};
     const struct statement *const two[] = {&length_statement, &wrong};
     struct database_options options = options_of(&benches[0]);
     options.statements = two;
@@ -391,6 +392,30 @@ static void test_a_wrong_statement_is_refused(void) {
                                          "relation \"nowhere\" does not exist (42P01)");
     EXPECT_INTEGER(bench->ups, 0);
     end(bench);
+}
+
+static void expect_wrong_shape(const struct statement *wrong, const char *expected) {
+    const struct statement *const two[] = {&length_statement, wrong};
+    struct database_options options = options_of(&benches[0]);
+    options.statements = two;
+    options.statement_count = COUNT_OF(two);
+    struct bench *bench = begin_with(0, &options);
+    loop_until(loop, is_refused, bench);
+    EXPECT_TEXT(text_of(bench->refusal), expected);
+    EXPECT_INTEGER(bench->ups, 0);
+    end(bench);
+}
+
+static void test_a_statement_of_another_shape_is_refused(void) {
+#define SENTENCE " cannot be used on this database: it has "
+    expect_wrong_shape(&(struct statement){"narrow", "SELECT $1::int, 'a'", 1, 3},
+                       "statement narrow" SENTENCE
+                       "1 parameters and 2 columns, wanted are 1 and 3");
+    expect_wrong_shape(&(struct statement){"wide", "SELECT 1 WHERE $2::int > $1::int", 2, 0},
+                       "statement wide" SENTENCE "2 parameters and 1 columns, wanted are 2 and 0");
+    expect_wrong_shape(&(struct statement){"deaf", "SELECT $1::int", 2, 1},
+                       "statement deaf" SENTENCE "1 parameters and 1 columns, wanted are 2 and 1");
+#undef SENTENCE
 }
 
 static void test_a_role_that_is_missing_is_refused(void) {
@@ -517,6 +542,8 @@ int main(void) {
         {"lock_timeout and statement_timeout have their kinds", test_timeouts},
         {"a parameter as large as a frame", test_a_large_parameter},
         {"a wrong statement is refused by name", test_a_wrong_statement_is_refused},
+        {"a statement of other columns or parameters is refused",
+         test_a_statement_of_another_shape_is_refused},
         {"a role that is missing is refused by name", test_a_role_that_is_missing_is_refused},
         {"URLs that make no sense are refused with a sentence", test_urls_that_make_no_sense},
         {"a killed server: down once, then up with its statements", test_a_killed_server},

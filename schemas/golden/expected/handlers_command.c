@@ -23,7 +23,7 @@ static const struct statement create_book_statements[] = {
      "SELECT outcome, false AS replayed, version, reply FROM result\n"
      "UNION ALL\n"
      "SELECT CASE WHEN fingerprint = $3 THEN 'ok' ELSE 'key_reused' END, true, version, reply FROM replay\n",
-     6},
+     6, 4},
 };
 static_assert(6 <= PARAMETERS_MAX, "create_book: too many parameters");
 
@@ -47,7 +47,7 @@ static const struct statement delete_book_statements[] = {
      "SELECT outcome, false AS replayed, version, reply FROM result\n"
      "UNION ALL\n"
      "SELECT CASE WHEN fingerprint = $3 THEN 'ok' ELSE 'key_reused' END, true, version, reply FROM replay\n",
-     7},
+     7, 4},
 };
 static_assert(7 <= PARAMETERS_MAX, "delete_book: too many parameters");
 static const uint16_t delete_book_fields[] = {0, HANDLER_NEW_ID};
