@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import threading
 
 import pytest
 
@@ -290,3 +291,51 @@ def test_an_id_that_no_log_has(private_system, tmp_path):
         assert code == 2 and "X-Request-Id" in said
     code, said = valorize(private_system, "trace", TRACE, VALORIZE_DATA=str(tmp_path))
     assert code == 1 and "no logs" in said and "VALORIZE_DATA" in said
+
+
+# --- inflight -------------------------------------------------------------------------------------
+
+def test_where_a_request_is(private_system):
+    system = private_system
+    until(system.all_ready, 10 * SLACK, "all are ready")
+    user = system.user()
+    headers = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-00"}
+    lock = subprocess.Popen(["psql", system.state()["database_url"], "-XAtq"], text=True,
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    lock.stdin.write("BEGIN; LOCK TABLE banks; SELECT 'locked';\n")
+    lock.stdin.flush()
+    assert lock.stdout.readline() == "locked\n"
+    answers = []
+    asking = threading.Thread(target=lambda: answers.append(
+        user.request("GET", "/api/banks", headers=headers)))
+    asking.start()
+
+    def at_an_actor():
+        code, said = valorize(system, "inflight", TRACE, "--json")
+        rows = json.loads(said)["requests"] if code == 0 else []
+        return [row for row in rows if row["actor"]]
+    row, = until(at_an_actor, 4 * SLACK, "an actor has it")
+    assert row["operation"] == "list_banks" and row["tenant"] == user.user_id
+    assert row["edge"] == "http-1" and row["broker"] in system.names("broker")
+    assert row["actor"] in system.names("query") and row["trace"] == TRACE
+    for arguments in ((TRACE,), (str(row["correlation"]),), ()):
+        code, table = valorize(system, "inflight", *arguments)
+        assert code == 0, table
+        assert f"at {row['actor']}, by {row['broker']}" in table and "list_banks" in table
+    lock.stdin.write("ROLLBACK;\n")
+    lock.stdin.close()
+    asking.join(20)
+    assert lock.wait(10) == 0 and answers[0].status == 200
+
+    code, said = valorize(system, "inflight", TRACE)
+    assert code == 1 and f"valorize trace {TRACE}" in said
+    code, said = valorize(system, "inflight")
+    assert code == 0 and "No request is without an answer" in said
+
+
+def test_an_id_that_no_request_can_have(private_system, tmp_path):
+    for arguments in (("x",), ("1 2",), ("--jsn",), ("1", "2"), (TRACE + "0",)):
+        code, said = valorize(private_system, "inflight", *arguments)
+        assert code == 2 and "X-Request-Id" in said, said
+    code, said = valorize(private_system, "inflight", "7", VALORIZE_DATA=str(tmp_path))
+    assert code == 1 and "valorize up" in said

@@ -168,7 +168,12 @@ static struct text admin_asks_top(void *context, struct arena *arena) {
 
 static struct text admin_commands(void *context, struct text line, struct arena *arena) {
     struct process *process = context;
-    return process->options.command(process->options.context, line, arena);
+    struct text answer = {0};
+    if (process->session != NULL)
+        answer = session_tell_inflight(process->session, line, arena);
+    if (answer.bytes == NULL && process->options.command != NULL)
+        answer = process->options.command(process->options.context, line, arena);
+    return answer;
 }
 
 static bool process_open_admin(struct process *process) {
@@ -182,7 +187,7 @@ static bool process_open_admin(struct process *process) {
         .links = options->role == 0 ? NULL : admin_asks_links,
         .metrics = admin_asks_metrics,
         .top = options->top == NULL ? NULL : admin_asks_top,
-        .command = options->command == NULL ? NULL : admin_commands,
+        .command = admin_commands,
     };
     process->admin = admin_new(process->loop, &admin_options);
     if (process->admin != NULL)

@@ -514,3 +514,27 @@ void requester_count(const struct requester *requester, struct requester_counter
     }
     ret_counters->links_up = dial_open_count(&requester->dial);
 }
+
+bool requester_look(const struct requester *requester, uint32_t *cursor,
+                    struct requester_request_view *ret_view) {
+    const struct pending *pending;
+    struct envelope envelope;
+    do {
+        if (*cursor == REQUESTS_IN_FLIGHT_MAX)
+            return false;
+        pending = &requester->table.pending[(*cursor)++];
+    } while (pending->list == LIST_FREE);
+    if (!envelope_read((struct text){pending->frame, pending->length}, &envelope))
+        UNREACHABLE();
+    *ret_view = (struct requester_request_view){
+        .session = envelope.session,
+        .correlation = pending->correlation,
+        .deadline_us = pending->deadline_us,
+        .operation = envelope.operation,
+        .tenant = pending->tenant,
+        .sends = pending->sends,
+        .held = pending->list < LIST_SENT,
+    };
+    memcpy(ret_view->trace, envelope.trace, sizeof ret_view->trace);
+    return true;
+}

@@ -102,3 +102,15 @@ bool requester_drained(const struct requester *requester);
 // Brokers that take work and have actors.
 uint32_t requester_links(const struct requester *requester);
 void requester_count(const struct requester *requester, struct requester_counters *ret_counters);
+
+struct requester_request_view {
+    uint64_t session, correlation, deadline_us;
+    uint16_t operation;
+    struct uuid tenant;
+    uint8_t trace[TRACE_BYTES];
+    uint8_t sends; // so far
+    bool held; // waits for credit
+};
+// The next request without an answer, in no order; cursor is 0 at first. False past the last.
+bool requester_look(const struct requester *requester, uint32_t *cursor,
+                    struct requester_request_view *ret_view);

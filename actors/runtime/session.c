@@ -3,6 +3,7 @@
 
 #include "bus_socket.h"
 #include "digest.h"
+#include "inflight.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -416,6 +417,13 @@ void session_drain(struct session *session) {
         requester_drain(session->requester, loop_now_us(session->loop));
     else
         responder_drain(session->responder, loop_now_us(session->loop));
+}
+
+struct text session_tell_inflight(const struct session *session, struct text line,
+                                  struct arena *arena) {
+    if (session->requester == NULL)
+        return (struct text){0};
+    return inflight_tell(session->requester, line, loop_now_us(session->loop), arena);
 }
 
 // --- metrics -----------------------------------------------------------------------------------

@@ -77,5 +77,9 @@ void session_drain(struct session *session);
 // stood still; one whose work has not begun is answered STATUS_UNAVAILABLE instead.
 bool session_is_stale(const struct session *session, const struct return_address *address);
 
+// Edge: the answer to "inflight" on the admin socket, see inflight.h.
+struct text session_tell_inflight(const struct session *session, struct text line,
+                                  struct arena *arena);
+
 // Counters and gauges.
 void session_metrics(const struct session *session, struct metrics *metrics);

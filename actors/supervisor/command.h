@@ -22,6 +22,7 @@ int start_command(int argc, char **argv);
 int pause_command(int argc, char **argv);
 int resume_command(int argc, char **argv);
 int trace_command(int argc, char **argv);
+int inflight_command(int argc, char **argv);
 int warm_up_command(int argc, char **argv);
 
 // "valorize <command>: <sentence>" on stderr; returns the status to exit with.

@@ -40,6 +40,10 @@ static const struct command commands[] = {
      "it.\n\n",
      pause_command},
     {"resume", "OPERATION: ends its pause", "", resume_command},
+    {"inflight", "ID: where a request without an answer is; without an ID, the oldest ones",
+     "  --json    prints them for programs\n\n"
+     "The id is a trace's (X-Request-Id, where the client chose none) or a correlation.\n\n",
+     inflight_command},
     {"trace", "ID: what all processes have logged of one request, in the order of time",
      "  --json    prints the lines as they stand in the logs\n\n"
      "The id is that of X-Request-Id, or of a traceparent.\n\n",

@@ -125,6 +125,8 @@ struct broker_request_view {
     uint64_t age_us;
     int64_t left_us; // of its budget
 };
-// Where a request is, by its correlation alone. False: not here.
+// Where a request is. False: not here. By its correlation alone, any edge's is meant.
+bool broker_look_request_of(const struct broker *broker, uint64_t session, uint64_t correlation,
+                            uint64_t now_us, struct broker_request_view *ret_view);
 bool broker_look_request(const struct broker *broker, uint64_t correlation, uint64_t now_us,
                          struct broker_request_view *ret_view);

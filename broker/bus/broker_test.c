@@ -90,6 +90,24 @@ static void test_pause(void) {
     rig_close(rig);
 }
 
+// Correlations of two edges may be the same.
+static void test_look_request(void) {
+    struct broker_request_view view;
+    struct rig *rig = rig_open();
+    rig_edge(rig, 1);
+    rig_edge(rig, 2);
+    rig_actor(rig, 11, ROLE_QUERY, 1);
+    rig_ask(rig, 1, (struct ask){READ, .correlation = 7, .tenant = 1});
+    rig_ask(rig, 2, (struct ask){READ, .correlation = 7, .tenant = 2});
+    EXPECT(broker_look_request_of(rig->broker, 10, 7, rig->now_us, &view));
+    EXPECT(view.dispatched && view.actor != NULL);
+    EXPECT(broker_look_request_of(rig->broker, 20, 7, rig->now_us, &view));
+    EXPECT(!view.dispatched && view.actor == NULL);
+    EXPECT(!broker_look_request_of(rig->broker, 30, 7, rig->now_us, &view));
+    EXPECT(broker_look_request(rig->broker, 7, rig->now_us, &view));
+    rig_close(rig);
+}
+
 static void test_edge_credit(void) {
     struct rig *rig = rig_open();
     rig_edge(rig, 1);
@@ -545,6 +563,7 @@ int main(void) {
     static const struct test tests[] = {
         {"a request goes to an actor, its reply to the edge", test_request_and_reply},
         {"a paused operation is refused, what waits of it too, and nothing else", test_pause},
+        {"a request is found by its edge and its correlation", test_look_request},
         {"what an edge may send stands in heartbeats, counted by the edge", test_edge_credit},
         {"strangers, garbage and frames out of role are refused", test_strangers},
         {"the actor with the most free of its window is asked", test_least_loaded},

@@ -72,11 +72,12 @@ bool broker_look_peer(const struct broker *broker, uint32_t index, uint64_t now_
     return true;
 }
 
-bool broker_look_request(const struct broker *broker, uint64_t correlation, uint64_t now_us,
-                         struct broker_request_view *ret_view) {
+static bool look_request(const struct broker *broker, const uint64_t *session, uint64_t correlation,
+                         uint64_t now_us, struct broker_request_view *ret_view) {
     for (uint32_t i = 0; i < broker->pool.high; i++) {
         const struct request *request = &broker->pool.requests[i];
-        if (request->state == REQUEST_FREE || request->correlation != correlation)
+        if (request->state == REQUEST_FREE || request->correlation != correlation ||
+            (session != NULL && request->session != *session))
             continue;
         bool dispatched = request->state == REQUEST_DISPATCHED;
         *ret_view = (struct broker_request_view){
@@ -91,4 +92,14 @@ bool broker_look_request(const struct broker *broker, uint64_t correlation, uint
         return true;
     }
     return false;
+}
+
+bool broker_look_request_of(const struct broker *broker, uint64_t session, uint64_t correlation,
+                            uint64_t now_us, struct broker_request_view *ret_view) {
+    return look_request(broker, &session, correlation, now_us, ret_view);
+}
+
+bool broker_look_request(const struct broker *broker, uint64_t correlation, uint64_t now_us,
+                         struct broker_request_view *ret_view) {
+    return look_request(broker, NULL, correlation, now_us, ret_view);
 }

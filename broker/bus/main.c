@@ -146,7 +146,8 @@ static void shell_read_paused(struct shell *shell) {
     broker_pause(shell->broker, numbers, count, loop_now_us(shell->loop));
 }
 
-// "inflight <correlation>": where that request is. "paused": looks again at what is, and tells.
+// "inflight <correlation> [<session>]": where that request is. "paused": looks again at what is,
+// and tells.
 static struct text on_command(void *context, struct text line, struct arena *arena) {
     struct shell *shell = context;
     if (text_equal(line, TEXT("paused"))) {
@@ -154,12 +155,16 @@ static struct text on_command(void *context, struct text line, struct arena *are
         return report_paused(shell->broker, arena);
     }
     struct text terminated = arena_copy(arena, line);
-    uint64_t correlation;
+    uint64_t correlation, session;
     char more;
-    if (terminated.bytes == NULL ||
-        sscanf(terminated.bytes, "inflight %" SCNu64 "%c", &correlation, &more) != 1)
+    if (terminated.bytes == NULL)
         return (struct text){0};
-    return report_request(shell->broker, correlation, loop_now_us(shell->loop), arena);
+    bool any = sscanf(terminated.bytes, "inflight %" SCNu64 "%c", &correlation, &more) == 1;
+    if (!any && sscanf(terminated.bytes, "inflight %" SCNu64 " %" SCNu64 "%c", &correlation,
+                       &session, &more) != 2)
+        return (struct text){0};
+    return report_request(shell->broker, any ? NULL : &session, correlation,
+                          loop_now_us(shell->loop), arena);
 }
 
 // --- life --------------------------------------------------------------------------------------

@@ -108,10 +108,13 @@ struct text report_top(const struct broker *broker, uint64_t now_us, struct aren
     return sheet_end(&sheet);
 }
 
-struct text report_request(const struct broker *broker, uint64_t correlation, uint64_t now_us,
-                           struct arena *arena) {
+struct text report_request(const struct broker *broker, const uint64_t *session,
+                           uint64_t correlation, uint64_t now_us, struct arena *arena) {
     struct broker_request_view request;
-    if (!broker_look_request(broker, correlation, now_us, &request))
+    bool here = session == NULL
+                    ? broker_look_request(broker, correlation, now_us, &request)
+                    : broker_look_request_of(broker, *session, correlation, now_us, &request);
+    if (!here)
         return TEXT("{\"place\":\"not here\"}\n");
     struct sheet sheet;
     sheet_begin(&sheet, arena);
