@@ -224,6 +224,23 @@ def test_a_stopped_process_is_killed_and_back(private_system, name):
     until(system.all_ready, 5 * SLACK, "all are ready")
 
 
+@pytest.mark.parametrize("kind", ("query", "command"))
+def test_an_edge_without_a_class_of_actors_is_not_ready(private_system, kind):
+    system = private_system
+    until(system.all_ready, 5 * SLACK, "all are ready")
+    for name in system.names(kind):
+        assert subprocess.run([PROGRAM, "drain", "--stay", name], env=system.environment,
+                              capture_output=True).returncode == 0
+    client = system.client()
+    until(lambda: client.get("/readyz").status == 503, 3 * SLACK, "it is not ready")
+    assert client.get("/healthz").status == 200
+    assert subprocess.run([PROGRAM, "start", f"{kind}-1"], env=system.environment,
+                          capture_output=True).returncode == 0
+    until(lambda: client.get("/readyz").status == 200, 5 * SLACK, "it is ready with one of them")
+    subprocess.run([PROGRAM, "start", f"{kind}-2"], env=system.environment, capture_output=True)
+    until(system.all_ready, 5 * SLACK, "all are ready")
+
+
 def test_a_postgres_that_makes_no_session_is_alive(private_system):
     """For longer than a silent one lives. Nor does asking it fill its log."""
     system = private_system

@@ -500,6 +500,14 @@ uint32_t requester_links(const struct requester *requester) {
     return links;
 }
 
+uint64_t requester_served(const struct requester *requester) {
+    uint64_t served = 0;
+    for (uint32_t broker = 0; broker < requester->dial.count; broker++)
+        if (link_takes_work(&requester->dial.ends[broker].link))
+            served = MAX(served, requester->ends[broker].served);
+    return served;
+}
+
 void requester_count(const struct requester *requester, struct requester_counters *ret_counters) {
     *ret_counters = requester->counters;
     ret_counters->in_flight = requester->table.used;

@@ -101,6 +101,9 @@ bool requester_drained(const struct requester *requester);
 
 // Brokers that take work and have actors.
 uint32_t requester_links(const struct requester *requester);
+
+// Operations that have an actor, at the broker that has most of those that take work.
+uint64_t requester_served(const struct requester *requester);
 void requester_count(const struct requester *requester, struct requester_counters *ret_counters);
 
 struct requester_request_view {

@@ -371,6 +371,10 @@ void session_links(const struct session *session, uint32_t *ret_links, uint32_t 
     *ret_brokers = session->end_count;
 }
 
+uint64_t session_served(const struct session *session) {
+    return requester_served(session->requester);
+}
+
 struct return_address session_return_address(const struct delivery *delivery) {
     return responder_return_address(delivery);
 }

@@ -42,7 +42,10 @@ struct session *session_free(struct session *session);
 // True while at least one broker has welcomed us; for edges: and says that actors are there.
 bool session_ready(const struct session *session);
 
-// The same, counted: with how many brokers of all it works now.
+// Edge: how many operations have an actor, see requester.h.
+uint64_t session_served(const struct session *session);
+
+// As session_ready, counted: with how many brokers of all it works now.
 void session_links(const struct session *session, uint32_t *ret_links, uint32_t *ret_brokers);
 
 // Actor: what is needed to answer later. Copy it out of the delivery.

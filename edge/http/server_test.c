@@ -34,6 +34,7 @@ struct session {
     uint32_t cancels;
     uint64_t correlations;
     bool ready;
+    uint64_t served;
 };
 
 static struct session bus;
@@ -67,6 +68,10 @@ void session_cancel(struct session *session, uint64_t correlation) {
 
 bool session_ready(const struct session *session) {
     return session->ready;
+}
+
+uint64_t session_served(const struct session *session) {
+    return session->served;
 }
 
 static void bus_answer_lookup(const struct outgoing *outgoing, struct answer *answer) {
@@ -187,6 +192,7 @@ static _Noreturn void edge_main(int listener) {
     bus_loop = loop_new();
     arena_init(&bus_arena, 1 << 16);
     bus.ready = true;
+    bus.served = operation_count;
     bus.drain.run = bus_run;
     bus.server = server_new(&(struct server_options){
         .loop = bus_loop,
