@@ -92,6 +92,32 @@ def test_demo_token_opens_the_demo_user(fresh):
     assert fresh.client(token).get("/api/accounts").status == 200
 
 
+def test_the_line_to_try_works_as_it_is_printed():
+    system = System(folder=tempfile.mkdtemp(prefix="vz a'b $c-", dir="/tmp"))
+    try:
+        code, said = system.run("--detach")
+        assert code == 0, said
+        line = next(line for line in said.splitlines() if line.split()[:1] == ["try"])
+        tried = subprocess.run(["bash", "-c", line.strip().removeprefix("try")], text=True,
+                               capture_output=True, timeout=30)
+        assert '"per_page":1' in tried.stdout, tried
+    finally:
+        system.run("--stop")
+        system.remove()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_another_user_is_told_whose_the_folder_is(fresh):
+    fresh.start()
+    for option in ("--status", "--stop"):
+        ended = subprocess.run([PROGRAM, "up", option], env=fresh.environment, user="nobody",
+                               group="nogroup", extra_groups=[], cwd="/", text=True,
+                               capture_output=True, timeout=30)
+        assert ended.returncode == 1 and not ended.stdout, ended
+        assert f"{fresh.data} belongs to another user, root" in ended.stderr
+    fresh.stop()
+
+
 def test_second_start_is_fast(fresh):
     fresh.start()
     fresh.stop()

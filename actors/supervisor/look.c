@@ -8,9 +8,12 @@
 #include <errno.h>
 #include <glob.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum {
     ANSWER_BYTES = 256 << 10,
@@ -33,6 +36,19 @@ static bool run_find(const char *data, char ret_run[SERVERS_PATH_BYTES]) {
 static int say_nothing_runs(const char *data) {
     printf("Nothing runs on the folder %s.\n", data);
     return EXIT_FAILED;
+}
+
+// Another user's: we can neither see nor end what runs. Says so.
+static bool is_foreign(const char *data) {
+    char path[SERVERS_PATH_BYTES];
+    struct stat status;
+    (void)snprintf(path, sizeof path, "%s/run", data); // a longer one does not exist
+    if (access(path, R_OK | W_OK | X_OK) == 0 || errno != EACCES)
+        return false;
+    const struct passwd *owner = stat(data, &status) == 0 ? getpwuid(status.st_uid) : NULL;
+    fprintf(stderr, "The folder %s belongs to another user%s%s. Ask as that one, or as root.\n",
+            data, owner == NULL ? "" : ", ", owner == NULL ? "" : owner->pw_name);
+    return true;
 }
 
 // --- --status ----------------------------------------------------------------------------------
@@ -97,6 +113,8 @@ static int status_of_supervisor(const char *run, pid_t holder) {
 
 int look_status(const char *data) {
     char run[SERVERS_PATH_BYTES];
+    if (is_foreign(data))
+        return EXIT_FAILED;
     if (!run_find(data, run))
         return say_nothing_runs(data);
     pid_t holder = folder_lock_holder(run);
@@ -146,6 +164,8 @@ static int stop_orphans(struct up_config *config) {
 
 int look_stop(struct up_config *config) {
     char run[SERVERS_PATH_BYTES];
+    if (is_foreign(config->base.data))
+        return EXIT_FAILED;
     if (!run_find(config->base.data, run)) {
         (void)say_nothing_runs(config->base.data);
         return EXIT_DONE;

@@ -202,6 +202,18 @@ void report_metrics(struct supervisor *supervisor, struct metrics *metrics) {
 
 // --- the words at the end of the start -----------------------------------------------------------
 
+// As one word of a shell.
+static void print_quoted(const char *text) {
+    putchar('\'');
+    for (; *text != '\0'; text++) {
+        if (*text == '\'')
+            fputs("'\\''", stdout);
+        else
+            putchar(*text);
+    }
+    putchar('\'');
+}
+
 static void announce_token(const struct supervisor *supervisor) {
     char path[SERVERS_PATH_BYTES + 32], token[256] = "";
     (void)snprintf(path, sizeof path, "%s/demo-token", supervisor->data); // fits
@@ -214,9 +226,9 @@ static void announce_token(const struct supervisor *supervisor) {
     if (!read || token[0] == '\0')
         return;
     printf("  demo token  %s\n", token);
-    printf("  try         curl -s -H \"Authorization: Bearer $(cat %s)\" "
-           "'%s/api/transactions?per_page=1'\n",
-           path, supervisor->http);
+    printf("  try         curl -s -H \"Authorization: Bearer $(cat ");
+    print_quoted(path);
+    printf(")\" '%s/api/transactions?per_page=1'\n", supervisor->http);
 }
 
 void report_announce(const struct supervisor *supervisor, uint64_t now_us) {
