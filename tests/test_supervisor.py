@@ -196,6 +196,12 @@ def test_a_port_in_use_is_refused(fresh, setting):
     assert fresh.run("--status")[0] == 1
 
 
+def test_a_name_for_an_address_is_refused(fresh):
+    code, said = fresh.run(VALORIZE_HTTP_ADDRESS="localhost")
+    assert code == 1 and 'VALORIZE_HTTP_ADDRESS must be a numeric address' in said
+    assert "localhost" in said and "VALORIZE_HTTP_PORT" not in said
+
+
 def test_an_unknown_variable_is_refused(fresh):
     code, said = fresh.run(VALORIZE_HTTP_PROT="1")
     assert code == 2 and "VALORIZE_HTTP_PROT is not a setting" in said
@@ -216,7 +222,7 @@ def test_unknown_words_are_refused(fresh):
     ended = subprocess.run([PROGRAM, "upp"], capture_output=True, text=True)
     assert ended.returncode == 2 and "upp" in ended.stderr and "migrate" in ended.stderr
     code, said = fresh.run("--help")
-    assert code == 0 and "VALORIZE_QUERY_COUNT" in said and "--detach" in said
+    assert code == 0 and "VALORIZE_TESTING" in said and "--detach" in said
 
 
 def test_a_start_that_fails_says_why_and_leaves_nobody(fresh):

@@ -22,7 +22,7 @@ int http_listen(const char *address, uint16_t port) {
                              .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     if (getaddrinfo(address, service, &hints, &found) != 0) {
-        errno = EADDRNOTAVAIL;
+        errno = EINVAL;
         return -1;
     }
     int listener = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

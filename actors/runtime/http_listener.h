@@ -3,7 +3,8 @@
 #pragma once
 #include <stdint.h>
 
-// A non-blocking listening socket; -1 and errno. The address is numeric, port 0 takes a free one.
+// A non-blocking listening socket; -1 and errno: EINVAL when the address is not a numeric one. Port
+// 0 takes a free one.
 int http_listen(const char *address, uint16_t port);
 
 // 0 where the descriptor is no socket.

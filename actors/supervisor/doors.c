@@ -39,6 +39,13 @@ static void address_write(int listener, char ret_address[ADDRESS_BYTES]) {
 static void port_refuse(const struct supervisor *supervisor, const char *setting, int64_t port,
                         char *ret_sentence, size_t size) {
     bool taken = errno == EADDRINUSE;
+    if (errno == EINVAL) {
+        (void)snprintf(ret_sentence, size,
+                       "VALORIZE_HTTP_ADDRESS must be a numeric address, e.g. 127.0.0.1 or ::1, "
+                       "not \"%s\".",
+                       supervisor->config->http_address);
+        return;
+    }
     (void)snprintf(ret_sentence, size, "%s: cannot listen on %s port %d: %s. %s", setting,
                    supervisor->config->http_address, (int)port, strerror(errno),
                    taken ? "End what uses it, or choose another; 0 takes a free one."

@@ -15,6 +15,7 @@ struct up_config {
     const char *database_url; // "": a private one
     const char *redis_url;
     int64_t cloud_port; // PORT
+    bool testing; // the edges read it themselves
     bool only_end; // not a setting: what runs is to be ended, nothing is made
 };
 

@@ -29,7 +29,8 @@ static const struct setting settings[] = {
      offsetof(struct http_config, address)},
     {"VALORIZE_HTTP_PORT", SETTING_INTEGER, 0, 65535, "8080", "port to listen on; 0: a free one",
      offsetof(struct http_config, port)},
-    {"PORT", SETTING_INTEGER, -1, 65535, "-1", "the same, and wins where it is set",
+    {"PORT", SETTING_INTEGER, -1, 65535, "-1",
+     "port to listen on, before VALORIZE_HTTP_PORT; -1: not set",
      offsetof(struct http_config, cloud_port)},
     {"VALORIZE_LISTEN_FD", SETTING_INTEGER, -1, 1 << 20, "-1",
      "inherited listening socket, instead of address and port",
@@ -97,7 +98,10 @@ static int edge_listen(const struct http_config *config) {
     }
     int64_t port = config->cloud_port >= 0 ? config->cloud_port : config->port;
     int listener = http_listen(config->address, (uint16_t)port);
-    if (listener < 0)
+    if (listener < 0 && errno == EINVAL)
+        fprintf(stderr, "VALORIZE_HTTP_ADDRESS must be a numeric address, not \"%s\".\n",
+                config->address);
+    else if (listener < 0)
         fprintf(stderr, "Cannot listen on %s port %d: %s. Choose another VALORIZE_HTTP_PORT.\n",
                 config->address, (int)port, strerror(errno));
     return listener;
