@@ -48,6 +48,47 @@ def test_a_body_that_is_none_is_refused(user, body, statuses):
     assert len(user.get("/api/categories").json) == 10
 
 
+NO_JSON = "The body is not JSON: "
+
+
+@pytest.mark.parametrize("body,sentence", [
+    (b"{", NO_JSON + "an early end at byte 2."),
+    (b'{"name":"a",}', NO_JSON + "a comma with nothing after it at byte 12."),
+    (b"{'name':1}", NO_JSON + "an unexpected character at byte 2."),
+    (b'{"name":NaN}', NO_JSON + "an unexpected character at byte 9."),
+    (b'{"name":"\\ud800"}', NO_JSON + "an invalid string at byte 16."),
+    (b'\xef\xbb\xbf{"name":"a"}', NO_JSON + "a byte order mark at byte 1."),
+    (b'{"name":"a"} x', NO_JSON + "text after its end at byte 14."),
+    (b"[" * 3000, NO_JSON + "an early end at byte 3001."),
+    (b'{"name":"a","name":"b"}', 'The body has the field "name" twice.'),
+    (b'{"secret":"a","secret":"b"}', "The body has an unknown field twice."),
+], ids=lambda value: repr(value)[:40])
+def test_a_body_that_is_no_json_is_told_what_is_wrong_and_where(user, body, sentence):
+    answer = user.request("POST", "/api/categories", raw=body)
+    assert (answer.status, answer.json) == (400, {"message": sentence})
+
+
+def test_a_parameter_that_is_no_utf8_is_named(user):
+    answer = user.get("/api/categories?search=%ff")
+    assert (answer.status, answer.json) == (
+        400, {"message": "The search field must be valid UTF-8."})
+
+
+@pytest.mark.parametrize("headers,sentence", [
+    (b"", "The request must have one Host header."),
+    (b"Host: a\r\nHost: b\r\n", "The request must have one Host header."),
+    (b"Host: a\r\nContent-Length: 2\r\nContent-Length: 2\r\n",
+     "The request's headers do not tell clearly where it ends."),
+])
+def test_headers_that_cannot_be_read_are_told(system, headers, sentence):
+    with Wire(*system.address) as wire:
+        wire.send(b"GET /api/banks HTTP/1.1\r\n" + headers + b"\r\n")
+        answer = wire.answer()
+    assert answer.status == 400
+    # libmicrohttpd 1.0 refuses a request without Host itself, with a page of its own.
+    assert answer.header("Content-Type") is None or answer.json == {"message": sentence}
+
+
 def test_an_empty_body_lacks_every_field(user):
     for raw in (b"", b"{}"):
         answer = user.request("POST", "/api/categories", raw=raw,

@@ -59,6 +59,7 @@ static const struct message body_message = {"failure", body_fields, COUNT_OF(bod
 
 void failure_reset(struct failure *failure) {
     failure->status = STATUS_OK;
+    failure->sentence = (struct text){0};
     failure->error_count = 0;
     failure->errors_dropped = 0;
 }

@@ -14,6 +14,7 @@ struct field_error {
 // One field may have several errors. Further ones than FIELD_ERRORS_MAX are counted only.
 struct failure {
     enum status status; // STATUS_OK while nothing failed
+    struct text sentence; // instead of the status's, or bytes == NULL; does not travel on the bus
     uint32_t error_count; // of errors[] in use
     uint32_t errors_dropped;
     struct field_error errors[FIELD_ERRORS_MAX];

@@ -47,7 +47,8 @@ bool http_head_is_framed(const struct http_head *head) {
     return !head->malformed && head->lengths + head->encodings <= 1;
 }
 
-bool http_head_is_allowed(const struct http_head *head, bool host_is_optional) {
-    return http_head_is_framed(head) &&
-           (head->hosts == 1 || (head->hosts == 0 && host_is_optional));
+enum http_trouble http_head_trouble(const struct http_head *head, bool host_is_optional) {
+    if (!http_head_is_framed(head))
+        return HTTP_MALFORMED;
+    return head->hosts == 1 || (head->hosts == 0 && host_is_optional) ? HTTP_FINE : HTTP_NO_HOST;
 }

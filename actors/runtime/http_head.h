@@ -28,4 +28,5 @@ void http_head_take(struct http_head *head, struct text name, struct text value,
 bool http_head_has_body(const struct http_head *head);
 // The body's end is certain. If not, the connection must end with the answer.
 bool http_head_is_framed(const struct http_head *head);
-bool http_head_is_allowed(const struct http_head *head, bool host_is_optional);
+// HTTP_MALFORMED, HTTP_NO_HOST or HTTP_FINE.
+enum http_trouble http_head_trouble(const struct http_head *head, bool host_is_optional);

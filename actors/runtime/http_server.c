@@ -187,9 +187,7 @@ static bool connection_read_headers(struct connection *connection, const char *m
     size_t header_bytes =
         MHD_get_connection_info(connection->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)
             ->header_size;
-    if (!http_head_is_allowed(&connection->head, strcmp(version, "HTTP/1.0") == 0))
-        request->trouble = HTTP_MALFORMED;
-    else if (connection->uri_has_nul)
+    if (connection->uri_has_nul)
         request->trouble = HTTP_PATH_WITH_NUL;
     else if (connection->uri_cut || connection->uri_bytes > options->url_bytes_max)
         request->trouble = HTTP_URL_TOO_LONG;
@@ -197,6 +195,8 @@ static bool connection_read_headers(struct connection *connection, const char *m
         request->trouble = HTTP_HEADERS_TOO_LARGE;
     else if (connection->head.body_expected > options->body_bytes_max)
         request->trouble = HTTP_BODY_TOO_LARGE;
+    else
+        request->trouble = http_head_trouble(&connection->head, strcmp(version, "HTTP/1.0") == 0);
     return http_head_is_framed(&connection->head) &&
            connection->head.body_expected <= HTTP_DISCARD_BYTES_MAX;
 }

@@ -15,12 +15,13 @@ enum { HTTP_REQUEST_HEADERS_MAX = 12, HTTP_RESPONSE_HEADERS_MAX = 12 };
 // page of its own and the end of the connection: no Host, and a Transfer-Encoding but chunked.
 enum http_trouble {
     HTTP_FINE,
-    HTTP_MALFORMED, // no Host, two lengths: 400
+    HTTP_MALFORMED, // two lengths, a name that is none: 400
     HTTP_URL_TOO_LONG, // 414
     HTTP_HEADERS_TOO_LARGE, // 431
     HTTP_BODY_TOO_LARGE, // 413
     HTTP_FULL, // no memory left for its body: 503
     HTTP_PATH_WITH_NUL, // there is no such path, but request.path ends before it: 404
+    HTTP_NO_HOST, // or more than one: 400
 };
 
 // Lives from on_request until its answer or on_abandoned; texts and state as long.

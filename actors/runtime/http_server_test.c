@@ -438,8 +438,8 @@ static void test_refused(void) {
         {"GET /%s%s HTTP/1.1\r\nHost: here\r\n\r\n", " 0 2 [] 2", false, false},
         {"GET /%.1s HTTP/1.1\r\nHost: here\r\nX-Note: %s\r\n\r\n", "hh] 2", false, false},
         {"GET /%%00%.1s%.1s HTTP/1.1\r\nHost: here\r\n\r\n", "GET / 0 6 [] 2", false, false},
-        {"GET /%.1s%.1s HTTP/1.1\r\n\r\n", "GET /uh 0 1 [] 2", false, true},
-        {"GET /%.1s%.1s HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "GET /uh 0 1 [] 2", false, false},
+        {"GET /%.1s%.1s HTTP/1.1\r\n\r\n", "GET /uh 0 7 [] 2", false, true},
+        {"GET /%.1s%.1s HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "GET /uh 0 7 [] 2", false, false},
         {"POST /%.1s%.1s HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
          "POST /uh 0 1 [] 2", true, false},
         {"POST /%.1s%.1s HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n"

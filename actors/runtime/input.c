@@ -32,6 +32,11 @@ void input_refuse_limit(struct input *input, const struct input_place *place, co
         refuse(input, place, arena_format(input->arena, sentence, label.bytes, (long long)limit));
 }
 
+void input_refuse_all(struct input *input, struct text sentence) {
+    input->status = STATUS_MALFORMED;
+    input->sentence = sentence;
+}
+
 void input_refuse_missing(struct input *input, const struct input_place *place) {
     if (place->field->type != FIELD_MONEY || place->field->list) {
         input_refuse(input, place, "The %s field is required.");
@@ -59,7 +64,8 @@ static void set_string(struct input *input, const struct input_place *place, str
         *member = text;
         return;
     case TEXT_NO_UTF8:
-        input->status = STATUS_MALFORMED;
+        input_refuse_all(
+            input, arena_format(input->arena, "The %s field must be valid UTF-8.", field->label));
         return;
     case TEXT_CONTROL:
         input_refuse(input, place, "The %s field must not contain control characters.");
@@ -137,6 +143,8 @@ enum status input_end(struct input *input) {
     if (input->status != STATUS_OK) {
         failure_reset(input->failure);
         input->failure->status = input->status;
+        if (input->status == STATUS_MALFORMED)
+            input->failure->sentence = input->sentence;
     }
     return input->failure->status;
 }

@@ -10,6 +10,7 @@ struct input {
     struct arena *arena;
     struct failure *failure;
     enum status status; // MALFORMED, TOO_LARGE: ends the binding; else STATUS_OK
+    struct text sentence; // of MALFORMED
 };
 
 // Where in the request we are.
@@ -24,6 +25,9 @@ void input_refuse(struct input *input, const struct input_place *place, const ch
 // The same with a number behind the label: "The %s field must be at least %lld."
 void input_refuse_limit(struct input *input, const struct input_place *place, const char *sentence,
                         int64_t limit);
+
+// The whole request cannot be read: STATUS_MALFORMED with this sentence, which is the arena's.
+void input_refuse_all(struct input *input, struct text sentence);
 
 // Adds the sentence of a missing required field; of a money, of each of its parts.
 void input_refuse_missing(struct input *input, const struct input_place *place);

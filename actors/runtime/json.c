@@ -9,6 +9,8 @@
 
 enum { KEYS_COMPARED_MAX = 16 }; // pairwise; more keys are sorted first
 
+static const char *const money_parts[] = {"value", "currency"}; // of every money
+
 // --- reading -----------------------------------------------------------------------------------
 
 static void *arena_malloc(void *context, size_t size) {
@@ -32,6 +34,26 @@ static void arena_nothing(void *context, void *block) {
     (void)block;
 }
 
+// Its codes are constants of C but not of the compiler: no switch, no table by index.
+static const char *json_trouble(struct text json, const yyjson_read_err *error) {
+    const struct {
+        yyjson_read_code code;
+        const char *words;
+    } troubles[] = {
+        {YYJSON_READ_ERROR_UNEXPECTED_CONTENT, "text after its end"},
+        {YYJSON_READ_ERROR_UNEXPECTED_END, "an early end"},
+        {YYJSON_READ_ERROR_JSON_STRUCTURE, "a comma with nothing after it"},
+        {YYJSON_READ_ERROR_INVALID_NUMBER, "an invalid number"},
+        {YYJSON_READ_ERROR_INVALID_STRING, "an invalid string"},
+    };
+    if (json.length >= 3 && memcmp(json.bytes, "\xef\xbb\xbf", 3) == 0)
+        return "a byte order mark";
+    for (size_t i = 0; i < COUNT_OF(troubles); i++)
+        if (error->code == troubles[i].code)
+            return troubles[i].words;
+    return "an unexpected character";
+}
+
 // NULL with input->status set where the text is no JSON or the arena is full.
 static yyjson_val *read_json(struct input *input, struct text json) {
     yyjson_alc allocator = {arena_malloc, arena_realloc, arena_nothing, input->arena};
@@ -39,12 +61,14 @@ static yyjson_val *read_json(struct input *input, struct text json) {
     // Without YYJSON_READ_INSITU the bytes are not changed, but the signature is for both.
     yyjson_doc *document = yyjson_read_opts((char *)(uintptr_t)json.bytes, json.length,
                                             YYJSON_READ_BIGNUM_AS_RAW, &allocator, &error);
-    if (document == NULL) {
-        bool full = error.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION;
-        input->status = full ? STATUS_TOO_LARGE : STATUS_MALFORMED;
-        return NULL;
-    }
-    return yyjson_doc_get_root(document);
+    if (document != NULL)
+        return yyjson_doc_get_root(document);
+    if (error.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+        input->status = STATUS_TOO_LARGE;
+    else
+        input_refuse_all(input, arena_format(input->arena, "The body is not JSON: %s at byte %zu.",
+                                             json_trouble(json, &error), error.pos + 1));
+    return NULL;
 }
 
 static struct text text_of_value(yyjson_val *value) {
@@ -59,48 +83,70 @@ static int compare_keys(const void *a, const void *b) {
     return memcmp(left.bytes, right.bytes, left.length);
 }
 
-static bool has_key_twice(struct input *input, yyjson_val *object) {
+// NULL: none.
+static yyjson_val *find_key_twice(struct input *input, yyjson_val *object) {
     size_t count = yyjson_obj_size(object);
     yyjson_val *few[KEYS_COMPARED_MAX];
     yyjson_val **keys = few;
     if (count > KEYS_COMPARED_MAX)
         keys = arena_take(input->arena, count * sizeof *keys);
     if (keys == NULL)
-        return false; // the arena's overflow is told at the end
+        return NULL; // the arena's overflow is told at the end
     size_t index, total;
     yyjson_val *key, *value;
     yyjson_obj_foreach(object, index, total, key, value) {
         keys[index] = key;
         for (size_t i = 0; count <= KEYS_COMPARED_MAX && i < index; i++)
             if (compare_keys(&keys[i], &key) == 0)
-                return true;
+                return key;
     }
     if (count <= KEYS_COMPARED_MAX)
-        return false;
+        return NULL;
     qsort(keys, count, sizeof(yyjson_val *), compare_keys);
     for (size_t i = 1; i < count; i++)
         if (compare_keys(&keys[i - 1], &keys[i]) == 0)
-            return true;
-    return false;
+            return keys[i];
+    return NULL;
+}
+
+// The key in the schema's words; NULL where it has none, for nothing of a client is repeated to it.
+static const char *known_name(const struct message *message, struct text key) {
+    for (uint16_t i = 0; i < message->field_count; i++)
+        if (text_equal(key, text_of(message->fields[i].name)))
+            return message->fields[i].name;
+    for (size_t i = 0; i < COUNT_OF(money_parts); i++)
+        if (text_equal(key, text_of(money_parts[i])))
+            return money_parts[i];
+    return NULL;
+}
+
+static void refuse_key_twice(struct input *input, const struct message *message, struct text key) {
+    const char *name = known_name(message, key);
+    input_refuse_all(
+        input, name == NULL
+                   ? TEXT("The body has an unknown field twice.")
+                   : arena_format(input->arena, "The body has the field \"%s\" twice.", name));
 }
 
 // Whether the value nests deeper than the levels left. A key twice sets input->status.
-static bool is_too_deep(struct input *input, yyjson_val *value, int levels) {
+static bool is_too_deep(struct input *input, const struct message *message, yyjson_val *value,
+                        int levels) {
     if (!yyjson_is_ctn(value))
         return false;
     if (levels == 0)
         return true;
-    if (yyjson_is_obj(value) && has_key_twice(input, value))
-        input->status = STATUS_MALFORMED;
+    yyjson_val *twice = yyjson_is_obj(value) ? find_key_twice(input, value) : NULL;
+    if (twice != NULL && input->status == STATUS_OK)
+        refuse_key_twice(input, message, text_of_value(twice));
     bool too_deep = false;
     size_t index, total;
     yyjson_val *key, *item;
     if (yyjson_is_obj(value)) {
         yyjson_obj_foreach(value, index, total, key, item) too_deep |=
-            is_too_deep(input, item, levels - 1);
+            is_too_deep(input, message, item, levels - 1);
     } else {
         yyjson_arr_foreach(value, index, total, item) too_deep |=
-            is_too_deep(input, item, levels - 1);
+            is_too_deep(input, message, item, levels - 1);
     }
     return too_deep;
 }
@@ -252,11 +298,11 @@ static void bind_object(struct input *input, const struct message *message, yyjs
 
 enum status json_bind_body(const struct message *message, struct text body, struct arena *arena,
                            void *request, struct failure *failure) {
-    struct input input = {arena, failure, STATUS_OK};
+    struct input input = {.arena = arena, .failure = failure};
     yyjson_val *root = NULL;
     if (!input_is_blank(body)) {
         root = read_json(&input, body);
-        bool too_deep = root != NULL && is_too_deep(&input, root, JSON_DEPTH_MAX);
+        bool too_deep = root != NULL && is_too_deep(&input, message, root, JSON_DEPTH_MAX);
         if (input.status != STATUS_OK)
             return input_end(&input);
         if (too_deep || !yyjson_is_obj(root)) {
@@ -342,7 +388,7 @@ bool json_read_view(const struct message *message, struct text json, struct aren
                     void *ret_view) {
     struct failure failure;
     failure_reset(&failure);
-    struct input input = {arena, &failure, STATUS_OK};
+    struct input input = {.arena = arena, .failure = &failure};
     memset(ret_view, 0, message->size);
     yyjson_val *root = read_json(&input, json);
     return root != NULL && read_view(&input, message, root, ret_view) && !arena->overflow;

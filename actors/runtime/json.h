@@ -15,7 +15,8 @@
 #include "message.h"
 
 // Binds the fields of PLACE_BODY. An empty body is an empty object.
-// STATUS_MALFORMED: no JSON, no UTF-8, or a key twice in one object; nothing else is looked at.
+// STATUS_MALFORMED: no JSON, no UTF-8, or a key twice in one object; nothing else is looked at, and
+// failure->sentence says what it is and where (bytes count from 1), in no word of the client.
 // STATUS_INVALID: field errors, also for more than JSON_DEPTH_MAX levels.
 // STATUS_TOO_LARGE: the arena is full. failure->status is set to the same.
 MUST_USE enum status json_bind_body(const struct message *message, struct text body,
@@ -23,8 +24,8 @@ MUST_USE enum status json_bind_body(const struct message *message, struct text b
 
 // Binds the fields of one place, PLACE_PATH or PLACE_QUERY. A list's field comes as `accounts`,
 // `accounts[]` or `accounts[0]`; of a repeated single field the last one counts.
-// STATUS_MALFORMED: no UTF-8. STATUS_NOT_FOUND: a path's value is not of its field's type.
-// STATUS_INVALID and STATUS_TOO_LARGE as above.
+// STATUS_MALFORMED: no UTF-8; failure->sentence names the field. STATUS_NOT_FOUND: a path's value
+// is not of its field's type. STATUS_INVALID and STATUS_TOO_LARGE as above.
 MUST_USE enum status json_bind_parameters(const struct message *message, enum field_place place,
                                           const struct parameter *parameters, uint32_t count,
                                           struct arena *arena, void *request,

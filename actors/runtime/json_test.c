@@ -141,6 +141,33 @@ static void test_amounts_do_not_overflow(void) {
     expect_amount_error("true", none);
 }
 
+static void expect_unread(struct text body, const char *sentence) {
+    EXPECT_INTEGER(bind(body), STATUS_MALFORMED);
+    EXPECT_TEXT(failure.sentence, sentence);
+}
+
+static void test_what_is_wrong_and_where(void) {
+#define NO_JSON "The body is not JSON: "
+    static const char *const cases[][2] = {
+        {"{", NO_JSON "an early end at byte 2."},
+        {"{\"a\":1,}", NO_JSON "a comma with nothing after it at byte 7."},
+        {"{} x", NO_JSON "text after its end at byte 4."},
+        {"{\"a\":01}", NO_JSON "an invalid number at byte 6."},
+        {"{'a':1}", NO_JSON "an unexpected character at byte 2."},
+        {"{\"a\":NaN}", NO_JSON "an unexpected character at byte 6."},
+        {"{\"a\":tru}", NO_JSON "an unexpected character at byte 6."},
+        {"{\"a\":\"\\ud800\"}", NO_JSON "an invalid string at byte 13."},
+        {"{\"a\":\"\xff\"}", NO_JSON "an invalid string at byte 7."},
+        {"\xef\xbb\xbf{}", NO_JSON "a byte order mark at byte 1."},
+        {"{\"pages\":1,\"pages\":1}", "The body has the field \"pages\" twice."},
+        {"{\"price\":{\"value\":1,\"value\":2}}", "The body has the field \"value\" twice."},
+        {"{\"own\":1,\"own\":1}", "The body has an unknown field twice."},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        expect_unread(text_of(cases[i][0]), cases[i][1]);
+#undef NO_JSON
+}
+
 static void test_what_is_malformed(void) {
     static const char *const bad[] = {"{",
                                       "{\"a\":1,}",
@@ -253,6 +280,7 @@ static void test_wrong_query_fields(void) {
     EXPECT_TEXT(errors(), "authors: The authors field must not have more than 3 items.\n");
     const struct parameter garbage[] = {{TEXT("page"), TEXT("x")}, {TEXT("search"), TEXT("\xff")}};
     EXPECT_INTEGER(bind_query(garbage, COUNT_OF(garbage)), STATUS_OK + STATUS_MALFORMED);
+    EXPECT_TEXT(failure.sentence, "The search field must be valid UTF-8.");
     EXPECT_INTEGER(failure.error_count, 0);
 }
 
@@ -355,6 +383,7 @@ int main(void) {
         {"every wrong field is told at once, in English", test_every_wrong_field_at_once},
         {"amounts do not overflow", test_amounts_do_not_overflow},
         {"no JSON, no UTF-8 and a key twice are malformed", test_what_is_malformed},
+        {"what is malformed is told with its place", test_what_is_wrong_and_where},
         {"a key twice is found among many", test_a_key_twice_among_many},
         {"eight levels are read, nine are refused, a deep bomb too", test_depth},
         {"a query fills the struct", test_a_query},

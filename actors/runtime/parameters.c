@@ -100,7 +100,7 @@ static void bind_single(struct input *input, const struct field *field,
 enum status json_bind_parameters(const struct message *message, enum field_place place,
                                  const struct parameter *parameters, uint32_t count,
                                  struct arena *arena, void *request, struct failure *failure) {
-    struct input input = {arena, failure, STATUS_OK};
+    struct input input = {.arena = arena, .failure = failure};
     uint32_t errors = failure->error_count;
     for (uint16_t i = 0; i < message->field_count && input.status == STATUS_OK; i++) {
         const struct field *field = &message->fields[i];

@@ -43,8 +43,10 @@ static char *put_errors(char *at, const struct failure *failure) {
     return put(at, "}");
 }
 
-// The sentence of the failure, or its first error's and how many more there are.
+// The failure's sentence, or its status's, or its first error's and how many more there are.
 static struct text message_write(const struct failure *failure, struct arena *arena) {
+    if (failure->sentence.bytes != NULL)
+        return failure->sentence;
     if (failure->error_count == 0)
         return text_of(status_message(failure->status));
     struct text first = failure->errors[0].message;

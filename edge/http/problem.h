@@ -5,6 +5,7 @@
 #include "failure.h"
 
 // {"message": "...", "errors": {"amount.value": ["..."]}}: with field errors the message is the
-// first one and how many more there are; without, the status's sentence and no "errors".
+// first one and how many more there are; without, the failure's own sentence or its status's and
+// no "errors".
 // bytes == NULL when the arena is full.
 MUST_USE struct text problem_write(const struct failure *failure, struct arena *arena);

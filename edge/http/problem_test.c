@@ -14,6 +14,8 @@ static void test_status_alone(void) {
     failure_reset(&failure);
     failure.status = STATUS_UNAUTHENTICATED;
     EXPECT_TEXT(written(&failure), "{\"message\":\"Unauthenticated.\"}");
+    failure.sentence = TEXT("The body has the field \"name\" twice.");
+    EXPECT_TEXT(written(&failure), "{\"message\":\"The body has the field \\\"name\\\" twice.\"}");
 }
 
 static void test_field_errors(void) {

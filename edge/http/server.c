@@ -303,8 +303,8 @@ static void call_route(struct call *call) {
 
 static void call_begin(void *context, struct http_request *http) {
     static const enum status troubles[] = {
-        [HTTP_FINE] = STATUS_OK,
-        [HTTP_MALFORMED] = STATUS_MALFORMED,
+        [HTTP_NO_HOST] = STATUS_NO_HOST,
+        [HTTP_MALFORMED] = STATUS_UNFRAMED,
         [HTTP_URL_TOO_LONG] = STATUS_URL_TOO_LONG,
         [HTTP_HEADERS_TOO_LARGE] = STATUS_HEADERS_TOO_LARGE,
         [HTTP_BODY_TOO_LARGE] = STATUS_TOO_LARGE,
