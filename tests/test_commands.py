@@ -147,17 +147,24 @@ def test_top_shows_who_does_what(system):
 
 
 def test_top_for_programs(system, user):
-    for _ in range(40):
-        user.get("/api/accounts")
-    code, said, _ = run(system, "top", "--json")
-    brokers = json.loads(said)["brokers"]
-    assert code == 0 and [broker["name"] for broker in brokers] == system.names("broker")
+    def look():
+        code, said, _ = run(system, "top", "--json")
+        assert code == 0
+        return json.loads(said)["brokers"]
+
+    def is_among_the_busiest():  # those of earlier tests give way in time
+        for _ in range(40):
+            user.get("/api/accounts")
+        return user.user_id in [row["tenant"] for broker in look() for row in broker["busiest"]]
+
+    until(is_among_the_busiest, 20 * SLACK, "the tenant is among the busiest")
+    brokers = look()
+    assert [broker["name"] for broker in brokers] == system.names("broker")
     for broker in brokers:
         assert {lane["name"] for lane in broker["lanes"]} == {"interactive", "command", "task",
                                                                "bulk"}
         assert {peer["name"] for peer in broker["peers"]} >= {"http-1", "query-1", "command-1"}
         assert {drop["cause"] for drop in broker["drops"]} >= {"expired", "busy", "actor_lost"}
-    assert user.user_id in [row["tenant"] for broker in brokers for row in broker["busiest"]]
 
 
 # --- warm-up --------------------------------------------------------------------------------------

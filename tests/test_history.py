@@ -41,7 +41,8 @@ def test_a_total_without_an_acknowledged_write_is_stale():
     assert made.id == "01a20cf7-682a-72e5-a565-0a2590a0c9b0" and made.answered == 2.0
     for total, stale in ((9, 0), (8, 0), (7, 1)):
         loop.answered(Call("total", b"", 3.0, about=("account-a", seen.totals["account-a"]),
-                           status=200, ended=4.0), b'{"data":[],"meta":{"to":1,"total":%d}}' % total)
+                           status=200, ended=4.0),
+                      b'{"data":[],"meta":{"to":1,"total":%d}}' % total)
         assert len(seen.stale) == stale
     assert seen.reads == 3
 
