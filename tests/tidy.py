@@ -18,7 +18,7 @@ import sys
 FILE_LINES, FUNCTION_LINES, LINE_COLUMNS = 600, 70, 100
 TOML_COLUMNS = 120  # a field is a line there, TOML cannot break it
 FOREIGN = {"build", "results", "golden", "__pycache__", "node_modules"}  # made, not written
-CODE = {".c", ".h", ".py", ".sql", ".toml", ".cmake", ".js", ".sh", ".txt", ""}
+CODE = {".c", ".h", ".py", ".sql", ".toml", ".cmake", ".js", ".sh", ".txt", ".pml", ""}
 
 # One library, one file: each of these headers is included by the files named here and no other.
 HOMES = {
@@ -308,7 +308,8 @@ def commands(tree):
                     if found.group(1) not in presets or not (
                             found.group(2) in targets or found.group(2).startswith("valorize-")):
                         yield path, number, f"nothing builds {word}"
-                elif re.match(r"(\.|tests|cmake|schemas|experiments|actors|\.ci)/[\w./-]+$", word):
+                elif re.match(r"(\.|tests|cmake|schemas|experiments|actors|broker|\.ci)/[\w./-]+$",
+                              word):
                     if not (tree.root / word).exists():
                         yield path, number, f"there is no {word}"
             for preset in re.findall(r"--preset[ =]([\w-]+)", line) if shell else ():
