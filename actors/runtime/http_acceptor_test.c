@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { HOSTS = 2, GUESTS_MAX = 128, CLIENTS = 40, ANSWER_S = 10, ROUNDS_MAX = 20 };
+enum { HOSTS = 2, GUESTS_MAX = 256, CLIENTS = 40, ANSWER_S = 10, ROUNDS = 20 };
 
 // --- an acceptor in a child --------------------------------------------------------------------
 
@@ -157,20 +157,25 @@ static char client_host(int client) {
 // Whether each host got a share, and a guest woke hardly more than one of them.
 static bool is_shared_once(void) {
     struct house house;
+    int clients[CLIENTS];
     uint32_t taken[HOSTS] = {0};
     house_open(&house, GUESTS_MAX, GUESTS_MAX);
-    for (int i = 0; i < CLIENTS; i++)
-        taken[client_host(client_connect(house.listener)) - 'a']++;
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i] = client_connect(house.listener);
+        taken[client_host(clients[i]) - 'a']++;
+    }
     long sleeps = house_close(&house);
+    for (int i = 0; i < CLIENTS; i++)
+        (void)close(clients[i]);
     return taken[0] >= CLIENTS / 4 && taken[1] >= CLIENTS / 4 && sleeps <= CLIENTS + CLIENTS / 4;
 }
 
-// On a busy machine a host that does not get to run loses its turn, so not every round is fair.
+// On a busy machine a host that does not get to run loses its turn: not every round is fair.
 static void test_shared(void) {
-    bool shared = false;
-    for (int round = 0; round < ROUNDS_MAX && !shared; round++)
-        shared = is_shared_once();
-    EXPECT(shared);
+    int fair = 0;
+    for (int round = 0; round < ROUNDS; round++)
+        fair += is_shared_once();
+    EXPECT(fair >= ROUNDS / 4);
 }
 
 static void test_full(void) {
@@ -178,8 +183,9 @@ static void test_full(void) {
     uint32_t taken[HOSTS] = {0};
     int of_a = -1;
     house_open(&house, 3, GUESTS_MAX);
-    for (int i = 0; i < CLIENTS && taken[0] < 3; i++) { // how soon, the system decides
+    for (int i = 0; i < GUESTS_MAX && taken[0] < 3; i++) { // how soon, the system decides
         int client = client_connect(house.listener);
+        (void)usleep(1000);
         char name = client_host(client);
         taken[name - 'a']++;
         if (name == 'a')
