@@ -6,6 +6,12 @@ memo. The memo of a write is unlike any other; all memos of a run begin with the
 whose answer never came stand in no ledger: they may or may not have happened, but only once.
 """
 
+WRONG_BALANCES = """
+SELECT count(*) FROM (
+    SELECT a.id FROM accounts a LEFT JOIN transactions t ON t.account_id = a.id
+    GROUP BY a.id HAVING a.balance <> coalesce(sum(t.amount), 0)
+                         OR a.transaction_count <> count(t.id)) AS wrong
+"""
 QUERIES = r"""
 CREATE TEMP TABLE ledger (id uuid, account_id uuid, value bigint, memo text);
 \copy ledger FROM '{path}'
@@ -16,11 +22,7 @@ SELECT count(*) FROM ledger LEFT JOIN written USING (id, account_id, memo)
 WHERE amount IS DISTINCT FROM value;
 SELECT count(*) FROM written LEFT JOIN ledger USING (id) WHERE ledger.id IS NULL;
 SELECT count(*) - count(DISTINCT memo) FROM written;
-SELECT count(*) FROM (
-    SELECT a.id FROM accounts a LEFT JOIN transactions t ON t.account_id = a.id
-    GROUP BY a.id HAVING a.balance <> coalesce(sum(t.amount), 0)
-                         OR a.transaction_count <> count(t.id)) AS wrong;
-"""
+""" + WRONG_BALANCES + ";"
 NAMES = ("acknowledged", "lost", "unacknowledged", "twice", "wrong_balances")
 
 

@@ -24,8 +24,7 @@ class Call:
     kind: str
     data: bytes
     due: float
-    write: tuple = ()  # account, value and memo of a POST
-    about: object = None  # whatever the stream wants to know again
+    about: object = None  # what the stream wants to know again when it is answered
     sent: float = 0.0
     ended: float = 0.0
     status: int = 0  # 0: no answer
@@ -71,6 +70,12 @@ class Mixed:
         content = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         return (f"{method} {path} HTTP/1.1\r\nHost: {self.host}\r\n"
                 f"Authorization: Bearer {token}\r\n{content if body else ''}\r\n{body}").encode()
+
+
+def id_of(body):
+    """Of the row that an answer shows: its first member."""
+    at = body.find(b'"id":"') + 6
+    return body[at:at + 36].decode()
 
 
 class Connection:
@@ -215,9 +220,9 @@ class OpenLoop:
         self.send_waiting()
 
     def answered(self, call, body):
-        if call.write and call.status == 201:
-            at = body.find(b'"id":"') + 6
-            self.acknowledged.append((body[at:at + 36].decode(), *call.write))
+        """Mixed: a write's account, value and memo."""
+        if call.about and call.status == 201:
+            self.acknowledged.append((id_of(body), *call.about))
 
     def sweep(self, now):
         late = [connection for connection in self.by_descriptor.values()

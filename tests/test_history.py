@@ -2,7 +2,6 @@
 """What experiments/bus/nemesis would call wrong."""
 import pathlib
 import sys
-import types
 
 EXPERIMENTS = pathlib.Path(__file__).resolve().parent.parent / "experiments"
 sys.path[:0] = [str(EXPERIMENTS), str(EXPERIMENTS / "bus")]
@@ -26,35 +25,35 @@ def test_a_write_sent_after_an_answer_has_a_higher_version():
     assert history.out_of_order(writes, in_order | {"one": 99}) == ["two"]
 
 
-def loop_over(totals):
-    stub = types.SimpleNamespace(totals=totals, stale=[], reads=0)
-    loop = history.HistoryLoop.__new__(history.HistoryLoop)
-    loop.history = stub
-    return loop, stub
+def history_of(*writes):
+    made = history.History("127.0.0.1:8080", "2026-11-24",
+                           [["token-a", "account-a", "other", "third", "categories"]],
+                           {"account-a": 7}, 42)
+    made.writes += writes
+    return made
 
 
 def test_a_total_without_an_acknowledged_write_is_stale():
-    loop, seen = loop_over({"account-a": 7})
-    made = write("a", "one", 1.0, 0.0, "")
-    loop.answered(Call("write", b"", 1.0, about=made, status=201, ended=2.0),
-                  b'{"id":"01a20cf7-682a-72e5-a565-0a2590a0c9b0","amount":{}}')
+    seen = history_of()
+    call = seen.write(seen.tenants[0], 1.0)
+    call.status, call.ended = 201, 2.0
+    seen.see(call, b'{"id":"01a20cf7-682a-72e5-a565-0a2590a0c9b0","amount":{}}')
+    [made] = seen.writes
     assert made.id == "01a20cf7-682a-72e5-a565-0a2590a0c9b0" and made.answered == 2.0
     for total, stale in ((9, 0), (8, 0), (7, 1)):
-        loop.answered(Call("total", b"", 3.0, about=("account-a", seen.totals["account-a"]),
-                           status=200, ended=4.0),
-                      b'{"data":[],"meta":{"to":1,"total":%d}}' % total)
+        seen.see(Call("total", b"", 3.0, about=("account-a", seen.totals["account-a"]),
+                      status=200, ended=4.0),
+                 b'{"data":[],"meta":{"to":1,"total":%d}}' % total)
         assert len(seen.stale) == stale
     assert seen.reads == 3
 
 
 def test_what_is_lost_doubled_or_unanswered_is_counted():
-    writes = [write("a", "kept", 1.0, 2.0, "id-1"), write("a", "changed", 3.0, 4.0, "id-2"),
-              write("b", "gone", 1.0, 2.0, "id-3"), write("b", "silent", 1.0, 0.0, "")]
+    seen = history_of(write("a", "kept", 1.0, 2.0, "id-1"), write("a", "changed", 3.0, 4.0, "id-2"),
+                      write("b", "gone", 1.0, 2.0, "id-3"), write("b", "silent", 1.0, 0.0, ""))
     rows = [["id-1", "account-a", "-5", "kept", "11"], ["id-2", "account-a", "-6", "changed", "12"],
             ["id-9", "account-a", "-5", "kept", "10"]]
-    running = types.SimpleNamespace(sql=lambda text: rows if "starts_with" in text else [["4"]])
-    found = history.judge(running, types.SimpleNamespace(prefix="", writes=writes, reads=0,
-                                                         stale=[("account-a", 3, 2)]))
+    found = history.judge(seen, rows, 4)
     assert {name: found[name] for name in history.WRONG} == {
-        "lost": 2, "doubled": 1, "out_of_order": 0, "stale": 1, "unanswered": 1,
+        "lost": 2, "doubled": 1, "out_of_order": 0, "stale": 0, "unanswered": 1,
         "wrong_balances": 4}

@@ -25,6 +25,9 @@ int trace_command(int argc, char **argv);
 int inflight_command(int argc, char **argv);
 int warm_up_command(int argc, char **argv);
 
+// VALORIZE_DATA, the only setting of most commands; answers --help.
+const char *command_data(int argc, char **argv);
+
 // "valorize <command>: <sentence>" on stderr; returns the status to exit with.
 int command_refuse(const char *command, const char *sentence);
 int command_fail(const char *command, const char *sentence);

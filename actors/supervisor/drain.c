@@ -2,7 +2,6 @@
 // `valorize drain NAME`: one process finishes what it has and ends; another takes its place, or
 // with --stay none does until `valorize start NAME`.
 #include "command.h"
-#include "config.h"
 #include "operate.h"
 
 #include <stdio.h>
@@ -10,33 +9,24 @@
 
 enum { ORDER_BYTES = 400 }; // a longer line is no order
 
-struct drain_config {
-    const char *data;
-};
-
-static const struct setting settings[] = {
-    {"VALORIZE_DATA", SETTING_TEXT, 1, 255, ".valorize", "folder of the running system",
-     offsetof(struct drain_config, data)},
-};
-
 // Its words go into an order as they are.
 static bool is_name(const char *text) {
     size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-_");
     return text[0] != '-' && length > 0 && text[length] == '\0';
 }
 
-static int64_t pid_of(const struct operator* operator, const char * name) {
-    const struct process_view *process = system_view_find(&operator->view, text_of(name));
+static int64_t pid_of(const struct steward *steward, const char *name) {
+    const struct process_view *process = system_view_find(&steward->view, text_of(name));
     return process == NULL ? 0 : process->pid;
 }
 
-static bool drain_run(struct operator* operator, const char * name, bool stay) {
+static bool drain_run(struct steward *steward, const char *name, bool stay) {
     char order[ORDER_BYTES];
     int64_t pid;
     (void)snprintf(order, sizeof order, "drain %s%s", name, stay ? " stay" : "");
-    if (!operator_order(operator, order, &pid))
+    if (!steward_order(steward, order, &pid))
         return false;
-    if (!operator_wait(operator, name, pid, stay ? WISH_DOWN : WISH_READY))
+    if (!steward_wait(steward, name, pid, stay ? WISH_DOWN : WISH_READY))
         return false;
     if (stay && pid == 0)
         printf("%s was down, and stays so. `valorize start %s` starts it again.\n", name, name);
@@ -45,44 +35,42 @@ static bool drain_run(struct operator* operator, const char * name, bool stay) {
                (long long)pid, name);
     else
         printf("%s, process %lld, has ended; process %lld is ready in its place.\n", name,
-               (long long)pid, (long long)pid_of(operator, name));
+               (long long)pid, (long long)pid_of(steward, name));
     return true;
 }
 
-static bool start_run(struct operator* operator, const char * name) {
+static bool start_run(struct steward *steward, const char *name) {
     char order[ORDER_BYTES];
     int64_t pid;
     (void)snprintf(order, sizeof order, "start %s", name);
-    if (!operator_order(operator, order, &pid) || !operator_wait(operator, name, -1, WISH_READY))
+    if (!steward_order(steward, order, &pid) || !steward_wait(steward, name, -1, WISH_READY))
         return false;
-    printf("%s, process %lld, is ready.\n", name, (long long)pid_of(operator, name));
+    printf("%s, process %lld, is ready.\n", name, (long long)pid_of(steward, name));
     return true;
 }
 
 static int run(const char *command, const char *data, const char *name, bool stay) {
-    struct operator operator;
-    operator_open(&operator, command, data);
-    bool done = strcmp(command, "drain") == 0 ? drain_run(&operator, name, stay)
-                                              : start_run(&operator, name);
-    operator_close(&operator);
+    struct steward steward;
+    steward_open(&steward, command, data);
+    bool done =
+        strcmp(command, "drain") == 0 ? drain_run(&steward, name, stay) : start_run(&steward, name);
+    steward_close(&steward);
     return done ? EXIT_DONE : EXIT_FAILED;
 }
 
 int drain_command(int argc, char **argv) {
-    struct drain_config config;
-    config_read(settings, COUNT_OF(settings), &config, argc, argv);
+    const char *data = command_data(argc, argv);
     bool stay = argc == 3 && (strcmp(argv[1], "--stay") == 0 || strcmp(argv[2], "--stay") == 0);
     const char *name = argc < 2 ? "-" : argv[stay && argv[1][0] == '-' ? 2 : 1];
     if (argc != 2 + stay || !is_name(name))
         return command_refuse("drain", "It takes the name of one process, as `valorize up "
                                        "--status` shows it, and --stay where it is to stay down.");
-    return run("drain", config.data, name, stay);
+    return run("drain", data, name, stay);
 }
 
 int start_command(int argc, char **argv) {
-    struct drain_config config;
-    config_read(settings, COUNT_OF(settings), &config, argc, argv);
+    const char *data = command_data(argc, argv);
     if (argc != 2 || !is_name(argv[1]))
         return command_refuse("start", "It takes the name of one process, e.g. query-2.");
-    return run("start", config.data, argv[1], false);
+    return run("start", data, argv[1], false);
 }

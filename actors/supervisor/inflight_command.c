@@ -3,7 +3,6 @@
 // of them is.
 #include "ask.h"
 #include "command.h"
-#include "config.h"
 #include "inflight_view.h"
 #include "limits.h"
 
@@ -16,15 +15,6 @@ enum {
     REQUESTS_MAX = 256, // shown; further ones are counted
     QUESTION_BYTES = 128,
     SENTENCE_BYTES = 512,
-};
-
-struct inflight_config {
-    const char *data;
-};
-
-static const struct setting settings[] = {
-    {"VALORIZE_DATA", SETTING_TEXT, 1, 255, ".valorize", "folder of the running system",
-     offsetof(struct inflight_config, data)},
 };
 
 struct inflight {
@@ -102,10 +92,10 @@ static int run(struct inflight *inflight, const char *data, const char *id, bool
 }
 
 int inflight_command(int argc, char **argv) {
-    struct inflight_config config;
+    const char *data;
     const char *id = "";
     bool json = false, good = true;
-    config_read(settings, COUNT_OF(settings), &config, argc, argv);
+    data = command_data(argc, argv);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0)
             json = true;
@@ -122,7 +112,7 @@ int inflight_command(int argc, char **argv) {
     ASSERT(inflight != NULL);
     arena_init(&inflight->arena, ARENA_BYTES);
     arena_init(&inflight->page, SHEET_BYTES);
-    int code = run(inflight, config.data, id, json);
+    int code = run(inflight, data, id, json);
     arena_deinit(&inflight->page);
     arena_deinit(&inflight->arena);
     free(inflight);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inflight_view.h"
 
-#include "json.h"
 #include "limits.h"
+#include "view_fields.h"
 
 #include <stdio.h>
 
@@ -20,49 +20,26 @@ struct broker_view {
     bool has_actor;
 };
 
-// clang-format off
-#define FIELD(of, member, kind) \
-    {.name = #member, .type = (kind), .offset = offsetof(struct of, member), \
-     .presence_offset = FIELD_ALWAYS, .minimum = INT64_MIN, .maximum = INT64_MAX}
-// clang-format on
-
-static const struct field request_fields[] = {
-    FIELD(inflight_request, operation, FIELD_STRING),
-    FIELD(inflight_request, tenant, FIELD_STRING),
-    FIELD(inflight_request, trace, FIELD_STRING),
-    FIELD(inflight_request, session, FIELD_STRING),
-    FIELD(inflight_request, correlation, FIELD_INTEGER),
-    FIELD(inflight_request, attempt, FIELD_INTEGER),
-    FIELD(inflight_request, age_us, FIELD_INTEGER),
-    FIELD(inflight_request, left_us, FIELD_INTEGER),
-    FIELD(inflight_request, held, FIELD_BOOLEAN),
+static const struct field inflight_request_fields[] = {
+    TEXT_OF(inflight_request, operation),     TEXT_OF(inflight_request, tenant),
+    TEXT_OF(inflight_request, trace),         TEXT_OF(inflight_request, session),
+    NUMBER_OF(inflight_request, correlation), NUMBER_OF(inflight_request, attempt),
+    NUMBER_OF(inflight_request, age_us),      NUMBER_OF(inflight_request, left_us),
+    BOOLEAN_OF(inflight_request, held),
 };
-static const struct message request_message = {"request", request_fields, COUNT_OF(request_fields),
-                                               sizeof(struct inflight_request), 0};
+MESSAGE(inflight_request);
 
-static const struct field edge_fields[] = {
-    FIELD(edge_view, more, FIELD_INTEGER),
-    {.name = "requests",
-     .type = FIELD_MESSAGE,
-     .offset = offsetof(struct edge_view, requests),
-     .presence_offset = FIELD_ALWAYS,
-     .list = true,
-     .list_maximum = TOLD_MAX,
-     .nested = &request_message,
-     .element_size = sizeof(struct inflight_request)},
+static const struct field edge_view_fields[] = {
+    NUMBER_OF(edge_view, more),
+    LIST_OF(edge_view, requests, inflight_request, TOLD_MAX),
 };
-static const struct message edge_message = {"edge", edge_fields, COUNT_OF(edge_fields),
-                                            sizeof(struct edge_view), 0};
+MESSAGE(edge_view);
 
-static const struct field broker_fields[] = {
-    FIELD(broker_view, place, FIELD_STRING),
-    {.name = "actor",
-     .type = FIELD_STRING,
-     .offset = offsetof(struct broker_view, actor),
-     .presence_offset = offsetof(struct broker_view, has_actor)},
+static const struct field broker_view_fields[] = {
+    TEXT_OF(broker_view, place),
+    OPTIONAL_OF(broker_view, actor, FIELD_STRING),
 };
-static const struct message broker_message = {"broker", broker_fields, COUNT_OF(broker_fields),
-                                              sizeof(struct broker_view), 0};
+MESSAGE(broker_view);
 
 bool inflight_is_id(const char *id) {
     size_t length = strlen(id);
@@ -75,7 +52,7 @@ bool inflight_read_edge(struct text answer, const char *edge, struct arena *aren
                         struct inflight_request *requests, uint32_t *count, uint32_t most,
                         int64_t *more) {
     struct edge_view view;
-    if (!json_read_view(&edge_message, answer, arena, &view))
+    if (!json_read_view(&edge_view_message, answer, arena, &view))
         return false;
     const struct inflight_request *told = view.requests.items;
     *more += view.more;
@@ -96,7 +73,7 @@ bool inflight_read_edge(struct text answer, const char *edge, struct arena *aren
 void inflight_read_broker(struct text answer, const char *broker, struct arena *arena,
                           struct inflight_request *request) {
     struct broker_view view;
-    if (!json_read_view(&broker_message, answer, arena, &view))
+    if (!json_read_view(&broker_view_message, answer, arena, &view))
         return;
     bool at_actor = text_equal(view.place, TEXT("actor")) && view.has_actor;
     if (!at_actor && !text_equal(view.place, TEXT("queue")))

@@ -2,6 +2,7 @@
 // `valorize <command>`: finds the command and runs it.
 #include "command.h"
 
+#include "config.h"
 #include "contract.h"
 
 #include <stdio.h>
@@ -65,6 +66,14 @@ static bool asks_for_help(int argc, char **argv) {
             return true;
     }
     return false;
+}
+
+const char *command_data(int argc, char **argv) {
+    static const struct setting setting = {
+        "VALORIZE_DATA", SETTING_TEXT, 1, 255, ".valorize", "folder of the running system", 0};
+    const char *data;
+    config_read(&setting, 1, &data, argc, argv);
+    return data;
 }
 
 int command_refuse(const char *command, const char *sentence) {

@@ -4,25 +4,25 @@
 #pragma once
 #include "system_view.h"
 
-struct operator{
+struct steward {
     const char *command; // whose sentences they are
     const char *data; // VALORIZE_DATA
     struct arena arena; // of the latest look
     struct system_view view; // the latest look
 };
 
-void operator_open(struct operator* operator, const char * command, const char *data);
-void operator_close(struct operator* operator);
+void steward_open(struct steward *steward, const char *command, const char *data);
+void steward_close(struct steward *steward);
 
 // Asks the supervisor, every process and every broker. False after a sentence: there is no
 // supervisor that answers.
-MUST_USE bool operator_look(struct operator* operator);
+MUST_USE bool steward_look(struct steward *steward);
 
 // "drain query-1". False after its sentence. ret_pid: of the process that was asked, or 0.
-MUST_USE bool operator_order(struct operator* operator, const char * order, int64_t *ret_pid);
+MUST_USE bool steward_order(struct steward *steward, const char *order, int64_t *ret_pid);
 
 // Until the process that had this pid is gone and, unless it is to stay down, its successor is
 // ready and, where everybody is meant, all links are up. False after a sentence.
-enum operator_wish { WISH_DOWN, WISH_READY, WISH_ALL_READY };
-MUST_USE bool operator_wait(struct operator* operator, const char * name, int64_t old_pid,
-                            enum operator_wish wish);
+enum steward_wish { WISH_DOWN, WISH_READY, WISH_ALL_READY };
+MUST_USE bool steward_wait(struct steward *steward, const char *name, int64_t old_pid,
+                           enum steward_wish wish);

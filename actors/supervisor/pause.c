@@ -4,7 +4,6 @@
 // was down or restarts knows as well, and two operators cannot undo each other's by accident.
 #include "ask.h"
 #include "command.h"
-#include "config.h"
 #include "operation.h"
 
 #include <errno.h>
@@ -15,15 +14,6 @@
 #include <unistd.h>
 
 enum { ARENA_BYTES = 16 << 20, PATH_BYTES = 512, SENTENCE_BYTES = 8192 };
-
-struct pause_config {
-    const char *data;
-};
-
-static const struct setting settings[] = {
-    {"VALORIZE_DATA", SETTING_TEXT, 1, 255, ".valorize", "folder of the running system",
-     offsetof(struct pause_config, data)},
-};
 
 static bool is_operation(const char *name) {
     for (uint32_t i = 0; i < operation_count; i++) {
@@ -128,24 +118,24 @@ static bool is_running(const char *data) {
 }
 
 static int run(const char *command, int argc, char **argv) {
-    struct pause_config config;
+    const char *data;
     bool pause = strcmp(command, "pause") == 0, was = false;
-    config_read(settings, COUNT_OF(settings), &config, argc, argv);
+    data = command_data(argc, argv);
     if (argc != 2)
         return command_refuse(command, "It takes the name of one operation, e.g. list_banks.");
     if (!is_operation(argv[1]))
         return fail_unknown(command, argv[1]);
-    if (!is_running(config.data))
-        return ask_fail(command, config.data, "Nobody");
-    bool done = pause ? mark_make(config.data, argv[1]) : mark_remove(config.data, argv[1], &was);
+    if (!is_running(data))
+        return ask_fail(command, data, "Nobody");
+    bool done = pause ? mark_make(data, argv[1]) : mark_remove(data, argv[1], &was);
     if (!done) {
         char sentence[SENTENCE_BYTES];
         (void)snprintf(sentence, sizeof sentence,
-                       "%s/run/paused/%s: %s. Run this as the user of `valorize up`.", config.data,
+                       "%s/run/paused/%s: %s. Run this as the user of `valorize up`.", data,
                        argv[1], strerror(errno));
         return command_fail(command, sentence);
     }
-    return brokers_tell(config.data, argv[1], pause, was);
+    return brokers_tell(data, argv[1], pause, was);
 }
 
 int pause_command(int argc, char **argv) {

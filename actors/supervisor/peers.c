@@ -2,22 +2,12 @@
 // `valorize peers`: who is connected to each broker of the running system, and how they stand.
 #include "ask.h"
 #include "command.h"
-#include "config.h"
 #include "peers_table.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum { ARENA_BYTES = 16 << 20, SHEET_BYTES = 1 << 20 }; // of which only what is used costs memory
-
-struct peers_config {
-    const char *data;
-};
-
-static const struct setting settings[] = {
-    {"VALORIZE_DATA", SETTING_TEXT, 1, 255, ".valorize", "folder of the running system",
-     offsetof(struct peers_config, data)},
-};
 
 // How many brokers answer.
 static uint32_t sources_read(const struct asked *asked, uint32_t count, struct arena *arena,
@@ -49,15 +39,14 @@ static int peers_show(const char *data, bool json, struct arena *arena, struct a
 }
 
 int peers_command(int argc, char **argv) {
-    struct peers_config config;
-    config_read(settings, COUNT_OF(settings), &config, argc, argv);
+    const char *data = command_data(argc, argv);
     bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
     if (argc > 1 && !json)
         return command_refuse("peers", "Its only option is --json.");
     struct arena arena, page;
     arena_init(&arena, ARENA_BYTES);
     arena_init(&page, SHEET_BYTES);
-    int code = peers_show(config.data, json, &arena, &page);
+    int code = peers_show(data, json, &arena, &page);
     arena_deinit(&page);
     arena_deinit(&arena);
     return code;

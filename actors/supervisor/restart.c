@@ -4,7 +4,6 @@
 // so that there is always somebody who serves. A class of one borrows a second for that time.
 #include "clock.h"
 #include "command.h"
-#include "config.h"
 #include "limits.h"
 #include "operate.h"
 
@@ -12,15 +11,6 @@
 #include <string.h>
 
 enum { ORDER_BYTES = 400, NAMES_MAX = SYSTEM_PROCESSES_MAX, NAME_BYTES = 32 };
-
-struct restart_config {
-    const char *data;
-};
-
-static const struct setting settings[] = {
-    {"VALORIZE_DATA", SETTING_TEXT, 1, 255, ".valorize", "folder of the running system",
-     offsetof(struct restart_config, data)},
-};
 
 struct names { // of the processes to be restarted, in this order
     uint32_t count;
@@ -56,52 +46,52 @@ static uint32_t names_of_class(const struct names *names, const char *name) {
 }
 
 // A name of its class that nobody has.
-static bool second_name(const struct operator* operator, const char * name,
+static bool second_name(const struct steward *steward, const char *name,
                         char ret_second[NAME_BYTES]) {
     for (int i = 2; i <= CLASS_COUNT_MAX; i++) {
         (void)snprintf(ret_second, NAME_BYTES, "%.*s-%d", (int)class_length(name), name, i);
-        if (system_view_find(&operator->view, text_of(ret_second)) == NULL)
+        if (system_view_find(&steward->view, text_of(ret_second)) == NULL)
             return true;
     }
     return false;
 }
 
-static bool order(struct operator* operator, const char * verb, const char *name, const char *more,
+static bool order(struct steward *steward, const char *verb, const char *name, const char *more,
                   int64_t *ret_pid) {
     char line[ORDER_BYTES];
     (void)snprintf(line, sizeof line, "%s %s%s", verb, name, more); // fits
-    return operator_order(operator, line, ret_pid);
+    return steward_order(steward, line, ret_pid);
 }
 
-static bool renew(struct operator* operator, const char * name) {
+static bool renew(struct steward *steward, const char *name) {
     int64_t pid;
     uint64_t begun_us = clock_monotonic_us();
     printf("  %-16s ", name);
     fflush(stdout);
-    if (!order(operator, "drain", name, "", &pid) ||
-        !operator_wait(operator, name, pid, WISH_ALL_READY))
+    if (!order(steward, "drain", name, "", &pid) ||
+        !steward_wait(steward, name, pid, WISH_ALL_READY))
         return false;
     printf("ready again after %.2f s\n", (double)(clock_monotonic_us() - begun_us) / 1e6);
     return true;
 }
 
-static bool renew_alone(struct operator* operator, const char * name) {
+static bool renew_alone(struct steward *steward, const char *name) {
     char second[NAME_BYTES];
     int64_t pid;
-    if (!second_name(operator, name, second))
-        return renew(operator, name);
+    if (!second_name(steward, name, second))
+        return renew(steward, name);
     printf("  %-16s for the time of %s\n", second, name);
-    return order(operator, "start", second, "", &pid) &&
-           operator_wait(operator, second, -1, WISH_ALL_READY) && renew(operator, name) &&
-           order(operator, "drain", second, " stay", &pid) &&
-           operator_wait(operator, second, pid, WISH_DOWN);
+    return order(steward, "start", second, "", &pid) &&
+           steward_wait(steward, second, -1, WISH_ALL_READY) && renew(steward, name) &&
+           order(steward, "drain", second, " stay", &pid) &&
+           steward_wait(steward, second, pid, WISH_DOWN);
 }
 
 // False after a sentence: restarting would be noticed.
-static bool allowed(struct operator* operator, const struct names * names) {
+static bool allowed(struct steward *steward, const struct names *names) {
     char sentence[1024];
-    struct text missing = system_view_missing(&operator->view, &operator->arena);
-    if (missing.bytes != NULL || !text_equal(operator->view.phase, TEXT("up"))) {
+    struct text missing = system_view_missing(&steward->view, &steward->arena);
+    if (missing.bytes != NULL || !text_equal(steward->view.state, TEXT("up"))) {
         (void)snprintf(sentence, sizeof sentence,
                        "Not now: %.*s. A rolling restart needs all to be ready; see `valorize up "
                        "--status`.",
@@ -121,19 +111,19 @@ static bool allowed(struct operator* operator, const struct names * names) {
     return true;
 }
 
-static bool restart_all(struct operator* operator, struct names * names) {
+static bool restart_all(struct steward *steward, struct names *names) {
     uint64_t begun_us = clock_monotonic_us();
-    if (!operator_look(operator))
+    if (!steward_look(steward))
         return false;
-    names_add(names, &operator->view, "brokers");
-    names_add(names, &operator->view, "actors");
-    names_add(names, &operator->view, "edges");
-    if (!allowed(operator, names))
+    names_add(names, &steward->view, "brokers");
+    names_add(names, &steward->view, "actors");
+    names_add(names, &steward->view, "edges");
+    if (!allowed(steward, names))
         return false;
     for (uint32_t i = 0; i < names->count; i++) {
         const char *name = names->texts[i];
         bool alone = !is_broker(name) && names_of_class(names, name) == 1;
-        if (!(alone ? renew_alone(operator, name) : renew(operator, name)))
+        if (!(alone ? renew_alone(steward, name) : renew(steward, name)))
             return false;
     }
     printf("%u processes restarted in %.1f s.\n", names->count,
@@ -142,18 +132,18 @@ static bool restart_all(struct operator* operator, struct names * names) {
 }
 
 int restart_command(int argc, char **argv) {
-    struct restart_config config;
-    struct operator operator;
-    config_read(settings, COUNT_OF(settings), &config, argc, argv);
+    const char *data;
+    struct steward steward;
+    data = command_data(argc, argv);
     if (argc != 2 || strcmp(argv[1], "--rolling") != 0)
         return command_refuse("restart",
                               "It takes --rolling: all processes, one after another. A single one "
                               "is restarted by `valorize drain NAME`.");
     struct names *names = calloc(1, sizeof *names);
     ASSERT(names != NULL);
-    operator_open(&operator, "restart", config.data);
-    bool done = restart_all(&operator, names);
-    operator_close(&operator);
+    steward_open(&steward, "restart", data);
+    bool done = restart_all(&steward, names);
+    steward_close(&steward);
     free(names);
     return done ? EXIT_DONE : EXIT_FAILED;
 }

@@ -1,57 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "system_view.h"
 
-#include "json.h"
+#include "view_fields.h"
 
-// clang-format off
-#define FIELD(of, label, member, kind) \
-    {.name = (label), .type = (kind), .offset = offsetof(struct of, member), \
-     .presence_offset = FIELD_ALWAYS, .minimum = INT64_MIN, .maximum = INT64_MAX}
-#define MAYBE(of, member) \
-    {.name = #member, .type = FIELD_INTEGER, .offset = offsetof(struct of, member), \
-     .presence_offset = offsetof(struct of, has_##member), \
-     .minimum = INT64_MIN, .maximum = INT64_MAX}
-// clang-format on
-
-static const struct field process_fields[] = {
-    FIELD(process_view, "name", name, FIELD_STRING),
-    FIELD(process_view, "stage", stage, FIELD_STRING),
-    FIELD(process_view, "state", state, FIELD_STRING),
-    FIELD(process_view, "pid", pid, FIELD_INTEGER),
+static const struct field process_view_fields[] = {
+    TEXT_OF(process_view, name),
+    TEXT_OF(process_view, stage),
+    TEXT_OF(process_view, state),
+    NUMBER_OF(process_view, pid),
 };
-static const struct message process_message = {"process", process_fields, COUNT_OF(process_fields),
-                                               sizeof(struct process_view), 0};
+MESSAGE(process_view);
 
-static const struct field system_fields[] = {
-    FIELD(system_view, "state", phase, FIELD_STRING),
-    FIELD(system_view, "supervisor", supervisor, FIELD_INTEGER),
-    {.name = "processes",
-     .type = FIELD_MESSAGE,
-     .offset = offsetof(struct system_view, processes),
-     .presence_offset = FIELD_ALWAYS,
-     .list = true,
-     .list_maximum = SYSTEM_PROCESSES_MAX,
-     .nested = &process_message,
-     .element_size = sizeof(struct process_view)},
+static const struct field system_view_fields[] = {
+    TEXT_OF(system_view, state),
+    NUMBER_OF(system_view, supervisor),
+    LIST_OF(system_view, processes, process_view, SYSTEM_PROCESSES_MAX),
 };
-static const struct message system_message = {"system", system_fields, COUNT_OF(system_fields),
-                                              sizeof(struct system_view), 0};
+MESSAGE(system_view);
 
-static const struct field links_fields[] = {
-    MAYBE(process_view, links),
-    MAYBE(process_view, brokers),
+struct links_view { // of a process's own answer
+    int64_t links, brokers;
+    bool has_links, has_brokers;
 };
-static const struct message links_message = {"status", links_fields, COUNT_OF(links_fields),
-                                             sizeof(struct process_view), 0};
+
+static const struct field links_view_fields[] = {
+    OPTIONAL_OF(links_view, links, FIELD_INTEGER),
+    OPTIONAL_OF(links_view, brokers, FIELD_INTEGER),
+};
+MESSAGE(links_view);
 
 bool system_view_read(struct text answer, struct arena *arena, struct system_view *ret_view) {
-    return json_read_view(&system_message, answer, arena, ret_view);
+    return json_read_view(&system_view_message, answer, arena, ret_view);
 }
 
 void process_view_read_links(struct text answer, struct arena *arena,
                              struct process_view *process) {
-    struct process_view told;
-    if (!json_read_view(&links_message, answer, arena, &told))
+    struct links_view told;
+    if (!json_read_view(&links_view_message, answer, arena, &told))
         return;
     process->links = told.links;
     process->brokers = told.brokers;

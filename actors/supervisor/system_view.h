@@ -16,7 +16,7 @@ struct process_view {
 };
 
 struct system_view {
-    struct text phase; // "up"
+    struct text state; // "up"
     int64_t supervisor; // pid
     struct list processes; // of struct process_view
     uint32_t broker_count;

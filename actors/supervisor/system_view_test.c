@@ -61,7 +61,7 @@ static void test_nothing_is_missing(void) {
     view_make(LINKED, KNOWN);
     expect_missing(NULL); // query-2 was left down
     EXPECT_INTEGER(view.supervisor, 9);
-    EXPECT_TEXT(view.phase, "up");
+    EXPECT_TEXT(view.state, "up");
 }
 
 static void test_states(void) {

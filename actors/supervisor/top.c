@@ -3,7 +3,6 @@
 #include "ask.h"
 #include "clock.h"
 #include "command.h"
-#include "config.h"
 #include "top_table.h"
 
 #include <stdio.h>
@@ -18,18 +17,13 @@ enum {
     REFRESH_MS = 1000,
 };
 
-struct top_config {
+struct top_options {
     const char *data;
     bool once, json;
 };
 
-static const struct setting settings[] = {
-    {"VALORIZE_DATA", SETTING_TEXT, 1, 255, ".valorize", "folder of the running system",
-     offsetof(struct top_config, data)},
-};
-
 struct observer {
-    const struct top_config *config;
+    const struct top_options *options;
     struct arena arenas[2]; // of the latest two looks, in turn
     struct top_look looks[2];
     uint32_t turn;
@@ -43,7 +37,7 @@ static void look_at_sources(const struct observer *observer, struct arena *arena
                             struct text answers[BROKERS_MAX], struct top_look *look) {
     struct asked *asked = arena_take(arena, ASK_PROCESSES_MAX * sizeof *asked);
     ASSERT(asked != NULL); // the arena is for more
-    uint32_t count = ask_all(observer->config->data, "broker-*", "top\n", arena, asked);
+    uint32_t count = ask_all(observer->options->data, "broker-*", "top\n", arena, asked);
     look->source_count = MIN(count, (uint32_t)BROKERS_MAX);
     for (uint32_t i = 0; i < look->source_count; i++) {
         struct top_source *source = &look->sources[i];
@@ -91,7 +85,7 @@ static void wait_ms(int64_t milliseconds) {
 static int show_json(struct observer *observer) {
     struct text answers[BROKERS_MAX];
     if (!observer_look(observer, answers))
-        return ask_fail("top", observer->config->data, "No broker");
+        return ask_fail("top", observer->options->data, "No broker");
     const struct top_look *look = &observer->looks[observer->turn];
     printf("{\"brokers\":[");
     bool first = true;
@@ -110,10 +104,10 @@ static int show_json(struct observer *observer) {
 static int show_once(struct observer *observer) {
     struct text answers[BROKERS_MAX];
     if (!observer_look(observer, answers))
-        return ask_fail("top", observer->config->data, "No broker");
+        return ask_fail("top", observer->options->data, "No broker");
     wait_ms(REFRESH_MS);
     if (!observer_look(observer, answers))
-        return ask_fail("top", observer->config->data, "No broker");
+        return ask_fail("top", observer->options->data, "No broker");
     struct text table = observer_table(observer);
     printf("%.*s", (int)table.length, table.bytes);
     return EXIT_DONE;
@@ -139,7 +133,7 @@ static void screen_write(struct text table) {
 static int show_forever(struct observer *observer) {
     struct text answers[BROKERS_MAX];
     if (!observer_look(observer, answers))
-        return ask_fail("top", observer->config->data, "No broker");
+        return ask_fail("top", observer->options->data, "No broker");
     printf("\033[2J");
     for (;;) {
         wait_ms(REFRESH_MS);
@@ -148,14 +142,14 @@ static int show_forever(struct observer *observer) {
     }
 }
 
-static bool options_read(struct top_config *config, int argc, char **argv) {
-    config->once = isatty(STDOUT_FILENO) == 0;
-    config->json = false;
+static bool options_read(struct top_options *options, int argc, char **argv) {
+    options->once = isatty(STDOUT_FILENO) == 0;
+    options->json = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--once") == 0)
-            config->once = true;
+            options->once = true;
         else if (strcmp(argv[i], "--json") == 0)
-            config->json = true;
+            options->json = true;
         else
             return false;
     }
@@ -163,18 +157,18 @@ static bool options_read(struct top_config *config, int argc, char **argv) {
 }
 
 int top_command(int argc, char **argv) {
-    struct top_config config;
-    config_read(settings, COUNT_OF(settings), &config, argc, argv);
-    if (!options_read(&config, argc, argv))
+    struct top_options options;
+    options.data = command_data(argc, argv);
+    if (!options_read(&options, argc, argv))
         return command_refuse("top", "Its options are --once and --json.");
     struct observer *observer = calloc(1, sizeof *observer);
     ASSERT(observer != NULL);
-    observer->config = &config;
+    observer->options = &options;
     for (uint32_t i = 0; i < COUNT_OF(observer->arenas); i++)
         arena_init(&observer->arenas[i], LOOK_ARENA_BYTES);
     arena_init(&observer->table, TABLE_ARENA_BYTES);
-    int code = config.json ? show_json(observer)
-                           : (config.once ? show_once(observer) : show_forever(observer));
+    int code = options.json ? show_json(observer)
+                            : (options.once ? show_once(observer) : show_forever(observer));
     for (uint32_t i = 0; i < COUNT_OF(observer->arenas); i++)
         arena_deinit(&observer->arenas[i]);
     arena_deinit(&observer->table);

@@ -1,28 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "top_view.h"
 
-#include "json.h"
+#include "view_fields.h"
 
 // --- the shape of an answer --------------------------------------------------------------------
-
-// clang-format off
-#define FIELD(of, member, kind) \
-    {.name = #member, .type = (kind), .offset = offsetof(struct of, member), \
-     .presence_offset = FIELD_ALWAYS, .minimum = INT64_MIN, .maximum = INT64_MAX}
-#define TEXT_OF(of, member) FIELD(of, member, FIELD_STRING)
-#define NUMBER_OF(of, member) FIELD(of, member, FIELD_INTEGER)
-#define OPTIONAL_OF(of, member) \
-    {.name = #member, .type = FIELD_INTEGER, .offset = offsetof(struct of, member), \
-     .presence_offset = offsetof(struct of, has_##member), \
-     .minimum = INT64_MIN, .maximum = INT64_MAX}
-#define LIST_OF(of, member, item, most) \
-    {.name = #member, .type = FIELD_MESSAGE, .offset = offsetof(struct of, member), \
-     .presence_offset = FIELD_ALWAYS, .list = true, .list_maximum = (most), \
-     .nested = &item##_message, .element_size = sizeof(struct item)}
-#define MESSAGE(of) \
-    static const struct message of##_message = {#of, of##_fields, COUNT_OF(of##_fields), \
-                                                sizeof(struct of), 0}
-// clang-format on
 
 static const struct field top_lane_fields[] = {
     TEXT_OF(top_lane, name),       NUMBER_OF(top_lane, queued),     NUMBER_OF(top_lane, in_flight),
@@ -53,7 +34,7 @@ static const struct field top_process_fields[] = {
     NUMBER_OF(top_process, queued),
     NUMBER_OF(top_process, requests),
     NUMBER_OF(top_process, silent_ms),
-    OPTIONAL_OF(top_process, event_bytes),
+    OPTIONAL_OF(top_process, event_bytes, FIELD_INTEGER),
 };
 MESSAGE(top_process);
 
@@ -63,7 +44,7 @@ static const struct field top_broker_fields[] = {
     NUMBER_OF(top_broker, tenants),
     NUMBER_OF(top_broker, queued_bytes),
     NUMBER_OF(top_broker, events),
-    FIELD(top_broker, draining, FIELD_BOOLEAN),
+    BOOLEAN_OF(top_broker, draining),
     LIST_OF(top_broker, lanes, top_lane, TOP_LANES_MAX),
     LIST_OF(top_broker, drops, top_cause, TOP_CAUSES_MAX),
     LIST_OF(top_broker, busiest, top_tenant, TOP_TENANTS_MAX),

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `valorize trace ID`: what all processes have logged of one request, in the order of time.
 #include "command.h"
-#include "config.h"
 #include "trace_lines.h"
 
 #include <glob.h>
@@ -15,15 +14,6 @@ enum {
     SHEET_BYTES = 4 * LINE_BYTES,
     PATH_BYTES = 512,
     SENTENCE_BYTES = 1024,
-};
-
-struct trace_config {
-    const char *data;
-};
-
-static const struct setting settings[] = {
-    {"VALORIZE_DATA", SETTING_TEXT, 1, 255, ".valorize", "folder of the system",
-     offsetof(struct trace_config, data)},
 };
 
 struct trace {
@@ -127,8 +117,7 @@ static int run(struct trace *trace, const char *data, const char *id, bool json)
 }
 
 int trace_command(int argc, char **argv) {
-    struct trace_config config;
-    config_read(settings, COUNT_OF(settings), &config, argc, argv);
+    const char *data = command_data(argc, argv);
     bool json = argc == 3 && (strcmp(argv[1], "--json") == 0 || strcmp(argv[2], "--json") == 0);
     const char *id = argc < 2 ? "" : argv[json && strcmp(argv[1], "--json") == 0 ? 2 : 1];
     if (argc != 2 + json || id[0] == '-')
@@ -136,7 +125,7 @@ int trace_command(int argc, char **argv) {
     struct trace *trace = calloc(1, sizeof *trace);
     ASSERT(trace != NULL);
     arena_init(&trace->arena, ARENA_BYTES);
-    int code = run(trace, config.data, id, json);
+    int code = run(trace, data, id, json);
     arena_deinit(&trace->arena);
     free(trace);
     return code;

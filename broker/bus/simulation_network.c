@@ -99,16 +99,24 @@ static void connection_remember(struct connection *connection, uint8_t kind, con
     connection->old_length = length;
 }
 
+// Its body begins with the number of the request in the world's history.
+static bool frame_is_request(const char *frame, struct envelope *ret_envelope,
+                             uint32_t *ret_request) {
+    if (!envelope_read((struct text){frame, ENVELOPE_BYTES}, ret_envelope) ||
+        ret_envelope->kind != KIND_REQUEST)
+        return false;
+    memcpy(ret_request, frame + ENVELOPE_BYTES, sizeof *ret_request);
+    return true;
+}
+
 // No connection delivers a request twice or late. The machines survive it; but of two copies one
 // may be refused and the other carried out, and the age of one that others have overtaken is not
 // known: what is said about this attempt may be wrong. Of the other attempts it is not.
 static void frame_mishandled(struct world *world, const char *frame, uint32_t broker) {
     struct envelope envelope;
-    if (!envelope_read((struct text){frame, ENVELOPE_BYTES}, &envelope) ||
-        envelope.kind != KIND_REQUEST)
-        return;
     uint32_t request;
-    memcpy(&request, frame + ENVELOPE_BYTES, sizeof request);
+    if (!frame_is_request(frame, &envelope, &request))
+        return;
     world->history[request].mishandled |= (uint8_t)(1U << envelope.attempt);
     world_note(world, broker, "sends or gets twice or late request %u, attempt %u", request,
                envelope.attempt);
@@ -117,11 +125,9 @@ static void frame_mishandled(struct world *world, const char *frame, uint32_t br
 // Notes by which connection a request first leaves its edge, and whether it has to again.
 static void frame_take_way(struct world *world, uint32_t peer, uint32_t broker, const char *frame) {
     struct envelope envelope;
-    if (!envelope_read((struct text){frame, ENVELOPE_BYTES}, &envelope) ||
-        envelope.kind != KIND_REQUEST)
-        return;
     uint32_t request;
-    memcpy(&request, frame + ENVELOPE_BYTES, sizeof request);
+    if (!frame_is_request(frame, &envelope, &request))
+        return;
     if (envelope.attempt > 0)
         world->history[request].resent = true;
     else

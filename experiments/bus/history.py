@@ -13,7 +13,7 @@ is answered, as the API tells them to; meanwhile others read. What is checked:
 import random
 import uuid
 
-from open_loop import Call, OpenLoop
+from open_loop import Call, OpenLoop, id_of
 
 REPEATS_MAX = 60
 WRITES, TOTALS = 0.5, 0.3  # shares; the rest lists accounts
@@ -30,17 +30,14 @@ class Write:
 
 
 class History:
-    """The stream of an OpenLoop: what is due next."""
+    """The stream of an OpenLoop, what is due next; and what came of it."""
 
-    def __init__(self, running, seeded, seed, tenants):
+    def __init__(self, host, day, tenants, totals, seed):
+        """totals: how many transactions each tenant's first account has, which a read must show."""
         self.random = random.Random(seed)
-        self.tenants = seeded.tenants()[:tenants]
-        self.host, self.day = f"{running.host}:{running.port}", seeded.day(seeded.days - 1)
+        self.host, self.day, self.tenants, self.totals = host, day, tenants, dict(totals)
         self.prefix = f"nemesis {seed} {uuid.uuid4().hex[:8]} "
         self.writes, self.stale, self.reads = [], [], 0
-        known = running.sql("SELECT id, transaction_count FROM accounts WHERE id IN ("
-                            + ", ".join(f"'{tenant[1]}'" for tenant in self.tenants) + ")")
-        self.totals = {account: int(count) for account, count in known}  # that must be seen
 
     def __call__(self, due):
         tenant, chance = self.random.choice(self.tenants), self.random.random()
@@ -66,6 +63,18 @@ class History:
         write.sent += 1
         return Call("write", write.data, due, about=write)
 
+    def see(self, call, body):
+        """An answer that has just come."""
+        if call.kind == "write" and call.status == 201:
+            call.about.id, call.about.answered = id_of(body), call.ended
+            self.totals[call.about.account] += 1
+        elif call.kind == "total" and call.status == 200:
+            self.reads += 1
+            at = body.rfind(b'"total":') + 8
+            total = int(body[at:body.find(b"}", at)].split(b",")[0])
+            if total < call.about[1]:
+                self.stale.append((*call.about, total))
+
     def text(self, method, path, token, body="", key=""):
         content = (f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
                    f"Idempotency-Key: {key}\r\n")
@@ -81,16 +90,7 @@ class HistoryLoop(OpenLoop):
         self.history = history
 
     def answered(self, call, body):
-        if call.kind == "write" and call.status == 201:
-            at = body.find(b'"id":"') + 6
-            call.about.id, call.about.answered = body[at:at + 36].decode(), call.ended
-            self.history.totals[call.about.account] += 1
-        elif call.kind == "total" and call.status == 200:
-            self.history.reads += 1
-            at = body.rfind(b'"total":') + 8
-            total = int(body[at:body.find(b"}", at)].split(b",")[0])
-            if total < call.about[1]:
-                self.history.stale.append((*call.about, total))
+        self.history.see(call, body)
 
     def end(self, call, status, trouble=""):
         super().end(call, status, trouble)
@@ -100,8 +100,8 @@ class HistoryLoop(OpenLoop):
 
 
 def out_of_order(writes, versions):
-    """Pairs of writes of one tenant, the second sent after the first one's answer, but not after it
-    in the database."""
+    """Memos of the writes that were sent after another one's answer, of the same tenant, but do not
+    stand after it in the database. versions: by memo."""
     wrong = []
     by_tenant = {}
     for write in writes:
@@ -119,17 +119,11 @@ def out_of_order(writes, versions):
     return wrong
 
 
-def judge(running, history):
-    """Counts of what is wrong, from the answers and from the database."""
-    rows = running.sql(f"SELECT id, account_id, amount, memo, version FROM transactions "
-                       f"WHERE starts_with(memo, '{history.prefix}')")
+def judge(history, rows, wrong_balances):
+    """Counts of what is wrong. rows: id, account, value, memo, version of each stored write."""
     stored = {row[0]: row for row in rows}
     versions = {row[3]: int(row[4]) for row in rows}
     acknowledged = [write for write in history.writes if write.answered]
-    [[wrong]] = running.sql("""SELECT count(*) FROM (
-        SELECT a.id FROM accounts a LEFT JOIN transactions t ON t.account_id = a.id GROUP BY a.id
-        HAVING a.balance <> coalesce(sum(t.amount), 0)
-               OR a.transaction_count <> count(t.id)) AS wrong""")
     return {
         "writes": len(history.writes), "acknowledged": len(acknowledged), "reads": history.reads,
         "repeats": sum(write.sent - 1 for write in history.writes),
@@ -139,7 +133,7 @@ def judge(running, history):
         "out_of_order": len(out_of_order(acknowledged, versions)),
         "stale": len(history.stale),
         "unanswered": len(history.writes) - len(acknowledged),
-        "wrong_balances": int(wrong),
+        "wrong_balances": wrong_balances,
     }
 
 
