@@ -348,8 +348,13 @@ def test_a_failure_of_ours_is_found_in_the_log_by_its_trace(system, user):
     assert_is_error(answer, 500)
     for log in (system.data / "log").glob("*.log"):
         said += [json.loads(line) for line in log.read_text().splitlines() if trace in line]
-    assert [(line["severity"], line["operation"], line["tenant"], line["state"])
-            for line in said] == [("ERROR", "create_transaction", user.user_id, "23514")]
+    said.sort(key=lambda line: line["time"])
+    assert [line["severity"] for line in said] == ["ERROR", "INFO"]
+    cause, end = said
+    assert (cause["operation"], cause["tenant"], cause["state"]) == (
+        "create_transaction", user.user_id, "23514")
+    assert (end["method"], end["path"], end["code"], end["request_id"]) == (
+        "POST", "/api/transactions", "500", answer.header("X-Request-Id"))
 
 
 def test_traceparent_is_continued(system, user):
@@ -373,6 +378,16 @@ def test_server_timing_names_the_stations(user):
     assert set(timing) == {"edge", "bus", "actor", "database"}, timing
     assert timing["database"] > 0 and timing["bus"] > 0, timing
     assert sum(timing.values()) <= elapsed_ms, (timing, elapsed_ms)
+
+
+def test_failures_tell_their_timing_too(user, client):
+    for answer in (user.get("/api/nothing"), user.get("/api/transactions", {"page": "x"}),
+                   client.get("/api/banks"), user.get(f"/api/accounts/{uuid.uuid4()}"),
+                   client.request("OPTIONS", "/api/banks")):
+        names = re.findall(r"(\w+);dur=\d+\.\d{3}(?:, |$)", answer.header("Server-Timing"))
+        assert names == ["edge", "bus", "actor", "database"], answer
+    assert "database;dur=0.000" not in user.get(f"/api/accounts/{uuid.uuid4()}").header(
+        "Server-Timing"), "the database was asked for it"
 
 
 # Query arrays

@@ -283,6 +283,19 @@ def test_a_trace_has_the_lines_of_all_processes_in_order(talkative_system):
     assert len(rows) == len(lines)
 
 
+def test_a_request_that_failed_is_found_by_the_id_that_its_client_chose(pausing):
+    system = pausing
+    user = system.user()
+    valorize(system, "pause", "list_banks")
+    headers = {"X-Request-Id": "complaint-0815"}
+    assert user.request("GET", "/api/banks", headers=headers).status == 503
+    code, said = valorize(system, "trace", "complaint-0815")
+    assert code == 0, said
+    line, = said.splitlines()
+    assert "http-1" in line and "A request failed." in line and 'code="503"' in line
+    assert 'path="/api/banks"' in line and 'timing="edge;dur=' in line
+
+
 def test_an_id_that_no_log_has(private_system, tmp_path):
     code, said = valorize(private_system, "trace", "0" * 32)
     assert code == 1 and "VALORIZE_LOG_LEVEL=debug" in said and "X-Request-Id" in said

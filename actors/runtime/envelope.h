@@ -50,7 +50,6 @@ enum envelope_kind {
 enum {
     FLAG_CLIENT_KEY = 1, // the client gave the Idempotency-Key
     FLAG_READ_ONLY = 2, // may be asked twice without a thought
-    FLAG_SAMPLED = 4,
     FLAG_KEEP = 16, // the page will be asked for again: it is cached at once
     FLAG_EXPANDS = 32, // the sender takes compressed documents (document.h)
 };

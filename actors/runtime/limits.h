@@ -61,6 +61,8 @@ enum {
     IDEMPOTENCY_KEY_BYTES_MAX = 255, // 422
     TOKEN_CACHE_MS = 30000, // a resolved token is believed so long
     TOKEN_UNKNOWN_MS = 2000, // a refused one, so long
+    NOTABLE_SLOW_MS = 1000, // an answer that takes so long has a line in the log
+    NOTABLE_LINES_MAX = 20, // of an edge's log a second, about requests; then they are counted
 };
 
 // --- input -------------------------------------------------------------------------------------

@@ -67,6 +67,7 @@ static void requester_answer(struct requester *requester, struct pending *pendin
                              struct answer *answer) {
     void *request = pending->request;
     answer->sent_us = pending->first_sent_us;
+    answer->sends = pending->sends;
     if (answer->status == STATUS_EXPIRED) {
         requester->counters.expired++;
         answer->status = pending->read_only ? STATUS_EXPIRED_READ : STATUS_EXPIRED;
@@ -212,7 +213,7 @@ enum status requester_request(struct requester *requester, const struct outgoing
     struct envelope envelope = {
         .version = ENVELOPE_VERSION,
         .kind = KIND_REQUEST,
-        .flags = (uint16_t)((outgoing->flags & (FLAG_SAMPLED | FLAG_KEEP | FLAG_EXPANDS)) |
+        .flags = (uint16_t)((outgoing->flags & (FLAG_KEEP | FLAG_EXPANDS)) |
                             (outgoing->key != NULL ? FLAG_CLIENT_KEY : 0) |
                             (pending->read_only ? FLAG_READ_ONLY : 0)),
         .operation = operation->number,

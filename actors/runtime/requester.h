@@ -19,7 +19,7 @@ struct outgoing {
     const uint8_t *trace; // 25 bytes, or NULL: zero
     struct text body;
     void *request; // given back with the answer
-    uint16_t flags; // FLAG_SAMPLED, FLAG_KEEP, FLAG_EXPANDS; the others are set here
+    uint16_t flags; // FLAG_KEEP, FLAG_EXPANDS; the others are set here
 };
 
 // How a request ended. Valid until the callback returns.
@@ -28,6 +28,7 @@ struct answer {
     uint32_t retry_after_us;
     struct reply_block block; // zero where no actor answered
     uint64_t sent_us; // when the request first left this edge; 0: never
+    uint32_t sends; // 0: never
     struct text body; // of a success its document, compressed or not (document.h), of a failure
                       // failure_encode; may be empty (a failure without field errors)
 };

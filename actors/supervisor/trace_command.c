@@ -96,8 +96,8 @@ static int fail_unknown(const char *data, const char *id) {
     (void)snprintf(
         sentence, sizeof sentence,
         "No line in %s/log is of \"%s\". The ids are those of X-Request-Id in an answer, "
-        "or of a traceparent. Of requests that succeed there are lines only with "
-        "VALORIZE_LOG_LEVEL=debug, and old lines make room for new ones.",
+        "or of a traceparent. Of requests that succeed, at once and fast, there are lines only "
+        "with VALORIZE_LOG_LEVEL=debug, and old lines make room for new ones.",
         data, id);
     return command_fail("trace", sentence);
 }

@@ -71,3 +71,14 @@ struct text problem_write(const struct failure *failure, struct arena *arena) {
     at = put(at, "}");
     return (struct text){bytes, (uint32_t)(at - bytes)};
 }
+
+bool problem_write_bare(enum status status, const char *phrase, struct arena *arena, char *answer,
+                        size_t size) {
+    struct text body = problem_write(&(struct failure){.status = status}, arena);
+    int length = snprintf(answer, size,
+                          "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\n"
+                          "Access-Control-Allow-Origin: *\r\nConnection: close\r\n"
+                          "Content-Length: %u\r\n\r\n%.*s",
+                          status_http(status), phrase, body.length, (int)body.length, body.bytes);
+    return length > 0 && (size_t)length < size;
+}

@@ -9,3 +9,9 @@
 // no "errors".
 // bytes == NULL when the arena is full.
 MUST_USE struct text problem_write(const struct failure *failure, struct arena *arena);
+
+// A whole answer that ends its connection, status line included and ended by a NUL: for bodies
+// under way, to which the HTTP library has no other way than the bare bytes. False: it does not
+// fit.
+MUST_USE bool problem_write_bare(enum status status, const char *phrase, struct arena *arena,
+                                 char *answer, size_t size);

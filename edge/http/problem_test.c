@@ -53,11 +53,25 @@ static void test_full_arena(void) {
     arena_deinit(&small);
 }
 
+static void test_bare(void) {
+    char answer[256];
+    arena_reset(&arena);
+    EXPECT(
+        problem_write_bare(STATUS_TOO_LARGE, "Content Too Large", &arena, answer, sizeof answer));
+    EXPECT_TEXT(text_of(answer), "HTTP/1.1 413 Content Too Large\r\n"
+                                 "Content-Type: application/json\r\n"
+                                 "Access-Control-Allow-Origin: *\r\nConnection: close\r\n"
+                                 "Content-Length: 44\r\n\r\n"
+                                 "{\"message\":\"The request body is too large.\"}");
+    EXPECT(!problem_write_bare(STATUS_TOO_LARGE, "Content Too Large", &arena, answer, 100));
+}
+
 int main(void) {
     static const struct test tests[] = {
         {"a status without details has its sentence", test_status_alone},
         {"field errors stand under their paths, escaped", test_field_errors},
         {"the message counts also the errors that were dropped", test_many},
+        {"a whole answer of bare bytes", test_bare},
         {"a full arena gives no text", test_full_arena},
     };
     arena_init(&arena, 1 << 16);

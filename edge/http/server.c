@@ -7,8 +7,8 @@
 #include "codec.h"
 #include "digest.h"
 #include "document.h"
-#include "format.h"
 #include "http_server.h"
+#include "journal.h"
 #include "json.h"
 #include "json_binding.h"
 #include "limits.h"
@@ -21,8 +21,6 @@
 #include "router.h"
 #include "tenant.h"
 #include "timing.h"
-#include "trace.h"
-#include "traffic.h"
 
 #include <stdio.h>
 
@@ -72,6 +70,7 @@ struct call {
     uint64_t correlation; // while it is on the bus
     uint32_t parameter_count;
     struct parameter parameters[ROUTE_PARAMETERS_MAX];
+    struct trip trips[TRIP_COUNT];
     uint8_t trace[TRACE_BYTES];
     char id[REQUEST_ID_BYTES_MAX + 1];
 };
@@ -82,7 +81,7 @@ struct server {
     struct http_server *http;
     struct router *router;
     struct tenant_table *tenants;
-    struct traffic *traffic;
+    struct journal *journal;
     struct arena scratch;
     const struct operation *authenticate;
     uint64_t random;
@@ -117,32 +116,27 @@ static bool status_wants_retry(enum status status) {
            status == STATUS_BUSY;
 }
 
-static void access_log(const struct call *call, enum status status, uint64_t duration_us) {
-    char code[INTEGER_TEXT_BYTES + 1], duration[INTEGER_TEXT_BYTES + 1];
-    code[integer_write(status_http(status), code)] = '\0';
-    duration[integer_write((int64_t)duration_us, duration)] = '\0';
-    log_line(LOG_DEBUG, call->trace, "A request was answered.", "method", call->http->method.bytes,
-             "path", call->http->path.bytes, "code", code, "status", status_name(status),
-             "microseconds", duration, "request_id", call->id, NULL);
+static uint64_t call_now_us(const struct call *call) {
+    return loop_now_us(call->server->options.loop);
 }
 
-static void call_count(const struct call *call, enum status status) {
-    const struct server *server = call->server;
-    uint64_t duration_us = loop_now_us(server->options.loop) - call->http->received_us;
-    traffic_count(server->traffic, route_index(call), status, duration_us);
-    if (server->options.access_log)
-        access_log(call, status, duration_us);
+static void call_note(const struct call *call, enum status status) {
+    journal_add(call->server->journal, &(struct ended){
+                                           .operation = call->operation,
+                                           .route = route_index(call),
+                                           .method = call->http->method,
+                                           .path = call->http->path,
+                                           .id = call->id,
+                                           .trace = call->trace,
+                                           .status = status,
+                                           .received_us = call->http->received_us,
+                                           .now_us = call_now_us(call),
+                                           .trips = call->trips,
+                                       });
 }
 
-static void call_time(const struct call *call, const struct answer *answer,
-                      char text[TIMING_BYTES]) {
-    uint64_t now_us = loop_now_us(call->server->options.loop);
-    struct timing timing = {.total = now_us - call->http->received_us};
-    if (answer != NULL && answer->sent_us != 0) {
-        timing.away = now_us - answer->sent_us;
-        timing.actor = answer->block.actor_us;
-        timing.database = answer->block.database_us;
-    }
+static void call_time(const struct call *call, char text[TIMING_BYTES]) {
+    struct timing timing = timing_of(call_now_us(call) - call->http->received_us, call->trips);
     timing_write(&timing, text);
 }
 
@@ -152,7 +146,7 @@ static void call_end(struct call *call, enum status status, struct text body,
     char timing[TIMING_BYTES];
     char retry[DELAY_BYTES];
     struct http_response response = {.code = status_http(status), .body = body};
-    call_time(call, answer, timing);
+    call_time(call, timing);
     if (body.length > 0)
         header_add(&response, "Content-Type", "application/json");
     header_add(&response, "X-Request-Id", call->id);
@@ -173,7 +167,7 @@ static void call_end(struct call *call, enum status status, struct text body,
         header_add(&response, "WWW-Authenticate", "Bearer");
     if (allow != NULL)
         header_add(&response, "Allow", allow);
-    call_count(call, status);
+    call_note(call, status);
     http_request_answer(call->http, &response);
 }
 
@@ -191,8 +185,11 @@ static void call_refuse(struct call *call, enum status status) {
 // --- its way in --------------------------------------------------------------------------------
 
 static void preflight(struct call *call, const char *allow) {
+    char timing[TIMING_BYTES];
     struct http_response response = {.code = status_http(STATUS_NO_CONTENT)};
+    call_time(call, timing);
     header_add(&response, "X-Request-Id", call->id);
+    header_add(&response, "Server-Timing", timing);
     header_add(&response, "Allow", allow);
     header_add(&response, "Access-Control-Allow-Origin", "*");
     header_add(&response, "Access-Control-Allow-Methods", allow);
@@ -200,7 +197,7 @@ static void preflight(struct call *call, const char *allow) {
                "Authorization, Content-Type, Accept, Idempotency-Key, X-Request-Id, traceparent, "
                "If-Match, If-None-Match");
     header_add(&response, "Access-Control-Max-Age", "86400");
-    call_count(call, STATUS_NO_CONTENT);
+    call_note(call, STATUS_NO_CONTENT);
     http_request_answer(call->http, &response);
 }
 
@@ -386,7 +383,7 @@ static void call_send(struct call *call) {
         .tenant = call->tenant,
         .trace = call->trace,
         .request = call,
-        .flags = FLAG_EXPANDS | (trace_is_sampled(call->trace) ? FLAG_SAMPLED : 0),
+        .flags = FLAG_EXPANDS,
     };
     arena_reset(&server->scratch);
     enum status status = call_pack(call, &failure, &outgoing.body);
@@ -436,6 +433,7 @@ static void lookup_end(struct server *server, struct lookup *lookup, const struc
         struct call *call = CONTAINER_OF(waiters, struct call, waiter);
         call->lookup = NULL;
         call->tenant = view.tenant_id;
+        call->trips[TRIP_LOOK_UP] = trip_of(answer, call->http->received_us, call_now_us(call));
         if (refusal == STATUS_OK)
             call_send(call);
         else
@@ -464,6 +462,7 @@ void server_on_answer(void *context, void *request, const struct answer *answer)
     }
     struct call *call = request;
     call->on_bus = false;
+    call->trips[TRIP_OWN] = trip_of(answer, call->http->received_us, call_now_us(call));
     if (answer->status == STATUS_OK || answer->status == call->operation->success) {
         call_succeed(call, answer);
         return;
@@ -498,22 +497,12 @@ void server_on_missed(void *context) {
 
 // --- its life ----------------------------------------------------------------------------------
 
-// Answers to bodies under way: the library has no other way to them than the bare bytes.
-static bool bare_answer_write(struct server *server, enum status status, const char *phrase,
-                              char answer[BARE_ANSWER_BYTES]) {
-    arena_reset(&server->scratch);
-    struct text body = problem_write(&(struct failure){.status = status}, &server->scratch);
-    int length = snprintf(answer, BARE_ANSWER_BYTES,
-                          "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\n"
-                          "Access-Control-Allow-Origin: *\r\nConnection: close\r\n"
-                          "Content-Length: %u\r\n\r\n%.*s",
-                          status_http(status), phrase, body.length, (int)body.length, body.bytes);
-    return length > 0 && length < BARE_ANSWER_BYTES;
-}
-
 static bool server_make_answers(struct server *server) {
-    return bare_answer_write(server, STATUS_TIMED_OUT, "Request Timeout", server->timed_out) &&
-           bare_answer_write(server, STATUS_TOO_LARGE, "Content Too Large", server->too_large);
+    arena_reset(&server->scratch);
+    return problem_write_bare(STATUS_TIMED_OUT, "Request Timeout", &server->scratch,
+                              server->timed_out, sizeof server->timed_out) &&
+           problem_write_bare(STATUS_TOO_LARGE, "Content Too Large", &server->scratch,
+                              server->too_large, sizeof server->too_large);
 }
 
 static bool server_make_routes(struct server *server) {
@@ -528,7 +517,12 @@ static bool server_make_routes(struct server *server) {
     for (uint32_t i = 0; i < PAGE_COUNT; i++)
         server->route_names[operation_count + i] = pages[i].name;
     server->authenticate = operation_find(OPERATION_AUTHENTICATE);
-    return server->authenticate != NULL;
+    server->journal = journal_new(&(struct journal_options){
+        .route_names = server->route_names,
+        .route_count = operation_count + PAGE_COUNT,
+        .every_request = server->options.access_log,
+    });
+    return server->authenticate != NULL && server->journal != NULL;
 }
 
 struct server *server_new(const struct server_options *options) {
@@ -539,9 +533,7 @@ struct server *server_new(const struct server_options *options) {
     server->random = options->seed;
     arena_init(&server->scratch, SCRATCH_BYTES);
     server->tenants = tenant_table_new();
-    server->traffic = traffic_new(operation_count + PAGE_COUNT);
-    if (server->tenants == NULL || server->traffic == NULL || !server_make_routes(server) ||
-        !server_make_answers(server))
+    if (server->tenants == NULL || !server_make_routes(server) || !server_make_answers(server))
         return server_free(server);
     server->http = http_server_new(options->loop, &(struct http_server_options){
                                                       .listener = options->listener,
@@ -571,7 +563,7 @@ struct server *server_free(struct server *server) {
     http_server_free(server->http);
     router_free(server->router);
     tenant_table_free(server->tenants);
-    traffic_free(server->traffic);
+    journal_free(server->journal);
     arena_deinit(&server->scratch);
     free(server->route_names);
     free(server);
@@ -596,5 +588,5 @@ void server_metrics(const struct server *server, struct metrics *metrics) {
                   http_server_connections(server->http));
     metrics_gauge(metrics, "valorize_http_requests_in_hand", "Requests not answered yet.", NULL,
                   http_server_requests(server->http));
-    traffic_write(server->traffic, server->route_names, metrics);
+    journal_metrics(server->journal, metrics);
 }

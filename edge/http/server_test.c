@@ -6,6 +6,7 @@
 #include "expect_http.h"
 #include "format.h"
 #include "http_listener.h"
+#include "log.h"
 #include "messages.h"
 #include "operations.h"
 #include "server.h"
@@ -189,6 +190,7 @@ static void edge_stop(void *context) {
 
 static _Noreturn void edge_main(int listener) {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    log_init("http-test", LOG_ERROR);
     bus_loop = loop_new();
     arena_init(&bus_arena, 1 << 16);
     bus.ready = true;
@@ -265,11 +267,12 @@ static void ask(const char *line, const char *headers, const char *body,
 
 static void test_paths(void) {
     ASK("GET /nowhere", "Host: here\r\n", "", "404", "Content-Type: application/json",
-        "{\"message\":\"Not found.\"}");
+        "Server-Timing: edge;dur=", "{\"message\":\"Not found.\"}");
     ASK("PATCH /api/transactions", "Host: here\r\n", "", "405", "Allow: GET, HEAD, POST, OPTIONS",
         "{\"message\":");
     ASK("OPTIONS /api/transactions", "Host: here\r\nOrigin: http://a\r\n", "", "204",
-        "Access-Control-Allow-Origin: *", "Access-Control-Allow-Methods: GET, HEAD, POST, OPTIONS",
+        "Server-Timing: edge;dur=0.", "Access-Control-Allow-Origin: *",
+        "Access-Control-Allow-Methods: GET, HEAD, POST, OPTIONS",
         "Access-Control-Allow-Headers: Authorization");
     ASK("POST /api/testing/load-test-user", "Host: here\r\n", "", "404");
     ASK("GET /healthz", "Host: here\r\n", "", "200", "{\"status\":\"alive\"}");

@@ -19,6 +19,16 @@ static char *duration_write(uint64_t us, char *at) {
     return at;
 }
 
+struct timing timing_of(uint64_t total_us, const struct trip trips[TRIP_COUNT]) {
+    struct timing timing = {.total = total_us};
+    for (int i = 0; i < TRIP_COUNT; i++) {
+        timing.away += trips[i].back_us - trips[i].sent_us;
+        timing.actor += trips[i].block.actor_us;
+        timing.database += trips[i].block.database_us;
+    }
+    return timing;
+}
+
 void timing_write(const struct timing *timing, char text[TIMING_BYTES]) {
     uint64_t away = MIN(timing->away, timing->total);
     uint64_t actor = MIN(timing->actor, away);

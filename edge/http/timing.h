@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Server-Timing header: where the time of a request went.
 #pragma once
-#include "contract.h"
-
-#include <stdint.h>
+#include "trip.h"
 
 enum { TIMING_BYTES = 160 };
 
@@ -11,10 +9,13 @@ enum { TIMING_BYTES = 160 };
 // cut to it.
 struct timing {
     uint64_t total; // since the request was complete
-    uint64_t away; // since it left for the bus; 0: it never did
+    uint64_t away; // on the bus; 0: it never was
     uint64_t actor; // from its arrival there to the reply
     uint64_t database; // of that, the statements
 };
+
+// Of all its trips together.
+struct timing timing_of(uint64_t total_us, const struct trip trips[TRIP_COUNT]);
 
 // "edge;dur=0.031, bus;dur=0.120, actor;dur=0.020, database;dur=0.095": milliseconds of four
 // stations that do not overlap, so their sum is the total.

@@ -16,6 +16,22 @@ static void test_parts(void) {
                   "edge;dur=0.061, bus;dur=0.000, actor;dur=0.000, database;dur=0.000");
 }
 
+static void test_trips(void) {
+    const struct trip trips[TRIP_COUNT] = {
+        [TRIP_LOOK_UP] = {.sent_us = 1000,
+                          .back_us = 1300,
+                          .block = {.actor_us = 200, .database_us = 150}},
+        [TRIP_OWN] = {.sent_us = 2000,
+                      .back_us = 2070,
+                      .block = {.actor_us = 40, .database_us = 7}},
+    };
+    struct timing timing = timing_of(1111, trips);
+    EXPECT_INTEGER(timing.total, 1111);
+    EXPECT_INTEGER(timing.away, 370);
+    EXPECT_INTEGER(timing.actor, 240);
+    EXPECT_INTEGER(timing.database, 157);
+}
+
 static void test_lies(void) {
     expect_timing((struct timing){100, 200, 50, UINT64_MAX},
                   "edge;dur=0.000, bus;dur=0.050, actor;dur=0.000, database;dur=0.050");
@@ -27,6 +43,7 @@ static void test_lies(void) {
 int main(void) {
     static const struct test tests[] = {
         {"four parts make up the whole time", test_parts},
+        {"the way for the token counts, too", test_trips},
         {"no part is longer than what it is a part of", test_lies},
     };
     return expect_run(tests, COUNT_OF(tests));

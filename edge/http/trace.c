@@ -69,10 +69,6 @@ void trace_begin(struct text traceparent, uint64_t *random, uint8_t ret_trace[TR
     random_fill(random, ret_trace + SPAN_BYTES_AT);
 }
 
-bool trace_is_sampled(const uint8_t trace[TRACE_BYTES]) {
-    return (trace[FLAGS_BYTE_AT] & 1) != 0;
-}
-
 static bool id_is_sane(struct text id) {
     if (id.bytes == NULL || id.length == 0 || id.length > REQUEST_ID_BYTES_MAX)
         return false;

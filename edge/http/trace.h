@@ -11,8 +11,6 @@ enum { REQUEST_ID_BYTES_MAX = 64 }; // a longer client's id is replaced
 // traceparent is well formed (any version but ff).
 void trace_begin(struct text traceparent, uint64_t *random, uint8_t ret_trace[TRACE_BYTES]);
 
-bool trace_is_sampled(const uint8_t trace[TRACE_BYTES]);
-
 // The client's id when it is 1 to REQUEST_ID_BYTES_MAX of A-Z a-z 0-9 . _ -, else the trace id.
 // Terminated by NUL.
 void request_id_begin(struct text client, const uint8_t trace[TRACE_BYTES],
