@@ -50,11 +50,9 @@ static void link_open(struct link *link, uint64_t now_us) {
     link->peer_clock_us = 0;
 }
 
-void link_accept(struct link *link, bool again, uint64_t now_us) {
+void link_accept(struct link *link, uint64_t now_us) {
     link->ran_us = now_us;
     link_open(link, now_us);
-    link->aged_from_us = again ? 1 : 0;
-    link->aged_until_us = now_us;
 }
 
 static void link_greet(struct link *link, uint64_t now_us) {

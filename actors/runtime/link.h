@@ -43,9 +43,8 @@ struct link {
 
 void link_init(struct link *link, uint64_t now_us);
 
-// A broker's end: the peer said hello. again: the same hello was accepted before, so what follows
-// it may be of any age.
-void link_accept(struct link *link, bool again, uint64_t now_us);
+// A broker's end: the peer said hello. No hello is accepted twice.
+void link_accept(struct link *link, uint64_t now_us);
 
 // The dialing end: the transport is connected (a hello is due), or no longer.
 void link_connected(struct link *link, uint64_t now_us);

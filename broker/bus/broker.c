@@ -86,6 +86,13 @@ void peer_send_bare(struct broker *broker, struct peer *peer, uint8_t kind) {
     peer_send(broker, peer, (struct text){frame, length});
 }
 
+void stranger_send(struct broker *broker, uint64_t address, uint8_t kind) {
+    char frame[ENVELOPE_BYTES];
+    uint32_t length = control_write_bare(kind, frame);
+    // One that is gone already needs no answer.
+    (void)broker->port.send(broker->port.context, address, (struct text){frame, length});
+}
+
 // Each removal may find further peers unreachable, or give actors the work of another.
 static void broker_finish(struct broker *broker) {
     while (broker->unreachable > 0) {
@@ -105,12 +112,8 @@ static void broker_finish(struct broker *broker) {
 
 static void stranger_answer(struct broker *broker, uint64_t address, uint8_t kind) {
     broker->drops[CAUSE_STRANGER]++;
-    if (kind == KIND_GOODBYE || broker->drain_until_us != 0)
-        return;
-    char frame[ENVELOPE_BYTES];
-    uint32_t length = control_write_bare(KIND_REHELLO, frame);
-    // One that is gone already needs no answer.
-    (void)broker->port.send(broker->port.context, address, (struct text){frame, length});
+    if (kind != KIND_GOODBYE && broker->drain_until_us == 0)
+        stranger_send(broker, address, KIND_REHELLO);
 }
 
 static void peer_receive_kind(struct broker *broker, struct arrival *arrival) {

@@ -50,7 +50,9 @@ struct peer {
 };
 
 // Enough of a peer that was removed to know its hello again: the dialing end repeats one until it
-// is welcomed, and the last repetition may arrive after all else was over.
+// is welcomed, and the last repetition may arrive after all else was over. A second record of one
+// greeting would count from a beginning that the other end does not know of, so its sender is told
+// to dial anew.
 struct greeting {
     uint64_t session;
     uint64_t nonce;
@@ -144,6 +146,7 @@ void peer_send(struct broker *broker, struct peer *peer, struct text frame);
 bool peer_send_current(struct broker *broker, struct peer *peer);
 void peer_send_bare(struct broker *broker, struct peer *peer, uint8_t kind);
 void peer_mark_unreachable(struct broker *broker, struct peer *peer);
+void stranger_send(struct broker *broker, uint64_t address, uint8_t kind); // to no peer
 
 // --- peer.c --------------------------------------------------------------------------------------
 void peer_receive_hello(struct broker *broker, uint64_t address, struct text body);

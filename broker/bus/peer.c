@@ -161,7 +161,7 @@ static void peer_add(struct broker *broker, uint64_t address, const struct hello
     };
     memcpy(peer->name, hello->name, sizeof peer->name);
     link_init(&peer->link, broker->now_us);
-    link_accept(&peer->link, hello_is_known(broker, hello), broker->now_us);
+    link_accept(&peer->link, broker->now_us);
     peer_map_put(&broker->by_address, address, peer_index(broker, peer));
     peer_map_put(&broker->by_session, peer->session, peer_index(broker, peer));
     broker->peer_count++;
@@ -194,7 +194,10 @@ void peer_receive_hello(struct broker *broker, uint64_t address, struct text bod
     uint16_t former = peer_map_find(&broker->by_session, hello.instance);
     if (former != NO_PEER) // it came back on a new connection before the old one was missed
         peer_remove(broker, &broker->peers[former]);
-    peer_add(broker, address, &hello);
+    if (hello_is_known(broker, &hello))
+        stranger_send(broker, address, KIND_GOODBYE);
+    else
+        peer_add(broker, address, &hello);
 }
 
 // --- staying -----------------------------------------------------------------------------------

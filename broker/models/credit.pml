@@ -17,13 +17,8 @@
 //   FORGET_IN_HAND   a new connection grants the whole window, whatever is still in hand
 //   KEEP_RECEIVED    a new connection goes on with the counts of the former
 //   NO_NONCE         the welcome to an earlier greeting is taken for one to the last
-
-//   STALE_HELLO      a known weakness of the code, left out otherwise: the broker drops its record
-//                    of an actor that has greeted and repeats its hello afterwards, or whose
-//                    repeated hello it has not read. That makes a second record of one greeting,
-//                    and until the next heartbeats each end counts from another beginning. (A
-//                    greeting actor is heard every 250 ms and both ends read before they look at
-//                    the time, so this takes a pause or a delay of 1.5 s right there.)
+//   STALE_HELLO      a hello that is repeated, and read when the record of the first is dropped,
+//                    makes a second record of one greeting: each end counts from another beginning
 
 #ifndef WINDOW
 #define WINDOW 2
@@ -31,23 +26,18 @@
 #define COUNTS 8
 #define NONCES 3
 
-mtype = { HELLO, WELCOME, REHELLO, BEAT, REQUEST, REPLY };
+mtype = { HELLO, WELCOME, REHELLO, GOODBYE, BEAT, REQUEST, REPLY };
 mtype = { DOWN, GREETING, UP };
 
 chan to_actor = [WINDOW + 1] of { mtype, byte, byte }; // kind, nonce, sent
 chan to_broker = [2] of { mtype, byte, byte }; // kind, nonce, limit
-
-#ifdef STALE_HELLO
-#define STALE true
-#else
-#define STALE false
-#endif
 
 bool calm; // no more faults, no more requests
 
 // The broker and its record of the actor.
 bool peer;
 byte peer_nonce, sent, limit;
+bool accepted[NONCES]; // greetings that a record was made of; a number that comes round is new
 
 // The actor.
 mtype state = DOWN;
@@ -61,7 +51,6 @@ bool closed; // it stood still: what it reads may be old, so it asks for nothing
 #define credited (credit > 0 && credit <= COUNTS / 2)
 #define window (closed -> 0 : WINDOW)
 #define granted ((received + window + COUNTS - in_hand + forgotten) % COUNTS)
-#define greets_again (to_broker??[HELLO, _, _] || state == GREETING && nonce == peer_nonce)
 #define whole (peer && state == UP && in_hand == 0 && credit == WINDOW)
 
 ltl recovers { (<> calm) -> (<> [] whole) }
@@ -69,6 +58,7 @@ ltl recovers { (<> calm) -> (<> [] whole) }
 inline greet() {
     state = GREETING;
     nonce = (nonce + 1) % NONCES;
+    accepted[nonce] = false;
 #ifndef KEEP_RECEIVED
     received = 0;
 #endif
@@ -81,24 +71,27 @@ inline forget() {
     peer = false; peer_nonce = 0; sent = 0; limit = 0;
 }
 
+// Another connection takes the place of this one.
+inline reconnect() {
+    do
+    :: nempty(to_actor) -> to_actor?_, _, _
+    :: nempty(to_broker) -> to_broker?_, _, _
+    :: empty(to_actor) && empty(to_broker) -> break
+    od;
+    forget() // it was of the former address
+}
+
 // --- what happens to both ------------------------------------------------------------------------
 
 active proctype Fault() {
     do
     :: atomic { !calm && nempty(to_actor) -> to_actor?_, _, _ }
     :: atomic { !calm && nempty(to_broker) -> to_broker?_, _, _ }
-    :: atomic { // the connection; another takes its place before anybody is told
-        !calm && state != DOWN ->
-        do
-        :: nempty(to_actor) -> to_actor?_, _, _
-        :: nempty(to_broker) -> to_broker?_, _, _
-        :: empty(to_actor) && empty(to_broker) -> break
-        od;
-        forget(); // it was of the former address
-        changed = true
+    :: atomic { // the connection, before anybody is told
+        !calm && state != DOWN -> reconnect(); changed = true
     }
     :: atomic { // silence, or a new life of the broker
-        !calm && peer && (STALE || !greets_again) -> forget()
+        !calm && peer -> forget()
     }
     :: !calm -> closed = !closed
     :: atomic { !calm -> calm = true; closed = false }
@@ -122,10 +115,17 @@ active proctype BrokerReceives() {
     :: atomic {
         to_broker?HELLO(number, value) ->
         if
-        :: peer && peer_nonce == number -> skip // repeated before the welcome came
-        :: else -> peer = true; peer_nonce = number; sent = 0; limit = value
+        :: peer && peer_nonce == number -> tell(WELCOME) // repeated before that one came
+#ifndef STALE_HELLO
+        :: !(peer && peer_nonce == number) && accepted[number] -> forget(); tell(GOODBYE)
+        :: !(peer && peer_nonce == number) && !accepted[number] ->
+#else
+        :: else ->
+#endif
+            peer = true; peer_nonce = number; sent = 0; limit = value;
+            accepted[number] = true;
+            tell(WELCOME)
         fi;
-        tell(WELCOME);
         number = 0; value = 0
     }
     :: atomic {
@@ -134,7 +134,7 @@ active proctype BrokerReceives() {
 #ifdef RELATIVE_CREDIT
         :: peer -> limit = (limit + 1) % COUNTS
 #else
-        :: peer -> limit = value; assert(STALE || clear_cut)
+        :: peer -> limit = value; assert(clear_cut)
 #endif
         :: else -> tell(REHELLO)
         fi;
@@ -146,7 +146,7 @@ active proctype BrokerReceives() {
 #ifdef RELATIVE_CREDIT
         :: peer -> skip
 #else
-        :: peer -> limit = value; assert(STALE || clear_cut)
+        :: peer -> limit = value; assert(clear_cut)
 #endif
         :: else -> tell(REHELLO)
         fi;
@@ -211,6 +211,9 @@ active proctype ActorReceives() {
         :: state == UP -> greet()
         :: else -> skip // the hello is repeated
         fi
+    }
+    :: atomic { // it dials anew
+        to_actor?GOODBYE(_, _) -> reconnect(); state = DOWN
     }
     :: atomic {
         to_actor?BEAT(_, value) ->
