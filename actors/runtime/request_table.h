@@ -32,6 +32,7 @@ struct pending {
     uint8_t lane;
     uint8_t sends; // so far
     uint8_t broker; // of the last send
+    uint8_t refused; // bits of the brokers from which it came back UNAVAILABLE
     bool read_only;
     bool maybe_done; // an attempt may have been carried out
 };

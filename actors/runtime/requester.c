@@ -101,15 +101,16 @@ static uint64_t mix(uint64_t value) {
 
 // Higher is better; 0: cannot take it now.
 static uint64_t requester_rate_broker(const struct requester *requester,
-                                      const struct pending *pending, uint32_t broker,
-                                      uint32_t avoid) {
+                                      const struct pending *pending, uint32_t broker) {
     const struct broker_end *end = &requester->ends[broker];
     const struct dial_end *dialed = &requester->dial.ends[broker];
     if (!link_takes_work(&dialed->link) || dialed->broken ||
         end->sent[pending->lane] >= end->limit[pending->lane])
         return 0;
-    // A broker that has just started may not have met the actors yet.
-    uint64_t rank = (end->served > 0 ? 2U : 0U) + (broker != avoid ? 1U : 0U);
+    // One that has none for it, or leaves, does so for the next attempt, too. One that has just
+    // started may not have met the actors yet.
+    bool refused = (pending->refused & 1U << broker) != 0;
+    uint64_t rank = (refused ? 0U : 2U) + (end->served > 0 ? 1U : 0U);
     uint64_t choice;
     if (pending->read_only) { // through the edge's own broker, so that wake-ups carry many frames
         uint64_t load = requester->table.counts[LIST_SENT + broker] / READS_APART;
@@ -124,11 +125,11 @@ static uint64_t requester_rate_broker(const struct requester *requester,
 }
 
 static uint32_t requester_choose_broker(const struct requester *requester,
-                                        const struct pending *pending, uint32_t avoid) {
+                                        const struct pending *pending) {
     uint64_t best = 0;
     uint32_t chosen = NO_BROKER;
     for (uint32_t broker = 0; broker < requester->dial.count; broker++) {
-        uint64_t rating = requester_rate_broker(requester, pending, broker, avoid);
+        uint64_t rating = requester_rate_broker(requester, pending, broker);
         if (rating > best) {
             best = rating;
             chosen = broker;
@@ -155,10 +156,9 @@ static void requester_send_request(struct requester *requester, struct pending *
     dial_send(&requester->dial, broker, (struct text){pending->frame, pending->length}, TEXT(""));
 }
 
-static void requester_place(struct requester *requester, struct pending *pending, uint32_t avoid,
-                            uint64_t now_us) {
+static void requester_place(struct requester *requester, struct pending *pending, uint64_t now_us) {
     uint32_t list = LIST_HELD + pending->lane;
-    uint32_t broker = requester_choose_broker(requester, pending, avoid);
+    uint32_t broker = requester_choose_broker(requester, pending);
     // Those that already wait for credit in this lane go first.
     if (broker != NO_BROKER && request_table_first(&requester->table, list) == NULL) {
         requester_send_request(requester, pending, broker, now_us);
@@ -173,7 +173,7 @@ static void requester_release_held(struct requester *requester, uint64_t now_us)
     for (uint32_t lane = 0; lane < LANE_COUNT; lane++) {
         struct pending *pending;
         while ((pending = request_table_first(&requester->table, LIST_HELD + lane)) != NULL) {
-            uint32_t broker = requester_choose_broker(requester, pending, NO_BROKER);
+            uint32_t broker = requester_choose_broker(requester, pending);
             if (broker == NO_BROKER)
                 break;
             requester_send_request(requester, pending, broker, now_us);
@@ -183,13 +183,13 @@ static void requester_release_held(struct requester *requester, uint64_t now_us)
 
 // After a failure of the machinery; `failure` stands if it cannot be sent again.
 static void requester_retry(struct requester *requester, struct pending *pending,
-                            enum status failure, uint32_t avoid, uint64_t now_us) {
+                            enum status failure, uint64_t now_us) {
     if (now_us >= pending->deadline_us)
         requester_refuse(requester, pending, STATUS_EXPIRED);
     else if (pending->sends >= ATTEMPTS_MAX)
         requester_refuse(requester, pending, failure);
     else
-        requester_place(requester, pending, avoid, now_us);
+        requester_place(requester, pending, now_us);
 }
 
 enum status requester_request(struct requester *requester, const struct outgoing *outgoing,
@@ -236,7 +236,7 @@ enum status requester_request(struct requester *requester, const struct outgoing
         memcpy(pending->frame + ENVELOPE_BYTES, outgoing->body.bytes, outgoing->body.length);
     requester->counters.requests++;
     *ret_correlation = pending->correlation;
-    requester_place(requester, pending, NO_BROKER, now_us);
+    requester_place(requester, pending, now_us);
     return STATUS_OK;
 }
 
@@ -278,7 +278,7 @@ static void requester_lose_link(struct requester *requester, uint32_t broker, ui
         request_table_move(&requester->table, pending, LIST_ORPHANS);
     while ((pending = request_table_first(&requester->table, LIST_ORPHANS)) != NULL) {
         pending->maybe_done = true;
-        requester_retry(requester, pending, STATUS_LOST, NO_BROKER, now_us);
+        requester_retry(requester, pending, STATUS_LOST, now_us);
     }
 }
 
@@ -291,7 +291,7 @@ static void requester_doubt_link(struct requester *requester, uint32_t broker, u
             return;
         uint32_t other = NO_BROKER;
         if (pending->read_only && pending->sends < ATTEMPTS_MAX && now_us < pending->deadline_us)
-            other = requester_choose_broker(requester, pending, broker);
+            other = requester_choose_broker(requester, pending); // not the silent one
         if (other != NO_BROKER)
             requester_send_request(requester, pending, other, now_us);
         else
@@ -366,9 +366,8 @@ void requester_disconnected(struct requester *requester, uint32_t broker, uint64
 
 // --- receiving ---------------------------------------------------------------------------------
 
-static void requester_receive_reply(struct requester *requester, uint32_t broker,
-                                    const struct envelope *envelope, struct text frame,
-                                    uint64_t now_us) {
+static void requester_receive_reply(struct requester *requester, const struct envelope *envelope,
+                                    struct text frame, uint64_t now_us) {
     struct pending *pending = request_table_find(&requester->table, envelope->correlation);
     struct answer answer = {.status = (enum status)envelope->operation,
                             .retry_after_us = envelope->budget_us};
@@ -387,9 +386,11 @@ static void requester_receive_reply(struct requester *requester, uint32_t broker
         requester->counters.late_replies++;
     } else if (status_may_resend(answer.status)) {
         pending->maybe_done |= answer.status == STATUS_LOST;
-        // The broker that lost an actor knows it; one that has none or leaves is left.
-        uint32_t avoid = answer.status == STATUS_UNAVAILABLE ? broker : NO_BROKER;
-        requester_retry(requester, pending, answer.status, avoid, now_us);
+        // Whoever brought it: an actor answers through another broker when it has lost the one that
+        // it was asked by. A broker that lost an actor knows that, and may be asked again.
+        if (answer.status == STATUS_UNAVAILABLE)
+            pending->refused |= (uint8_t)(1U << pending->broker);
+        requester_retry(requester, pending, answer.status, now_us);
     } else if (refusal && pending->maybe_done && !pending->read_only) {
         // An earlier attempt may still be carried out, also where this one came too late.
         requester_refuse(requester, pending, STATUS_LOST);
@@ -418,7 +419,7 @@ void requester_receive(struct requester *requester, uint32_t broker, struct text
     case KIND_REPLY:
         if (link_is_open(link) && envelope.lane < LANE_COUNT)
             requester->ends[broker].limit[envelope.lane] = envelope_credit(&envelope);
-        requester_receive_reply(requester, broker, &envelope, frame, now_us);
+        requester_receive_reply(requester, &envelope, frame, now_us);
         requester_release_held(requester, now_us);
         break;
     case KIND_EVENT:

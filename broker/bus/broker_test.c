@@ -437,33 +437,6 @@ static void test_the_first_actor_gets_them_in_order(void) {
 
 // A greeting that waited on the way behind another of its kind, and what waited behind it: the
 // broker has missed its sender meanwhile.
-// The dialing end repeats its greeting until it is welcomed; the last one may be read when all that
-// followed the first is over. Its sender is told to dial anew: both count from a new beginning.
-static void test_a_greeting_counts_once(void) {
-    struct hello hello = {
-        .role = ROLE_QUERY, .instance = 110, .nonce = 1, .window = 4, .credit = 4};
-    hello.operations[hello.operation_count++] = READ;
-    struct rig *rig = rig_open();
-    rig_edge(rig, 1);
-    rig_hello(rig, 11, &hello);
-    rig_ask(rig, 1, (struct ask){READ, .correlation = 1});
-    (void)rig_take(rig, 11, KIND_REQUEST);
-    rig->peers[11].mute = true;
-    rig_wait(rig, GONE_MS + 50);
-    (void)rig_take_status(rig, 1, STATUS_LOST);
-    rig_hello(rig, 11, &hello);
-    rig->peers[11].mute = true;
-    (void)rig_take(rig, 11, KIND_GOODBYE);
-    rig_hello(rig, 12, &hello); // the connection is another one, the greeting is not
-    (void)rig_take(rig, 12, KIND_GOODBYE);
-    EXPECT_INTEGER(rig->broker->peer_count, 1);
-    hello.nonce = 2;
-    rig_hello(rig, 12, &hello);
-    rig_ask(rig, 1, (struct ask){READ, .correlation = 2});
-    EXPECT_INTEGER(rig_take(rig, 12, KIND_REQUEST)->envelope.correlation, 2);
-    rig_close(rig);
-}
-
 static void test_cancel_and_lost_edge(void) {
     struct rig *rig = rig_open();
     rig_edge(rig, 1);
@@ -538,17 +511,6 @@ static void test_drain_ends(void) {
     rig_close(rig);
 }
 
-static void test_too_many_actors(void) {
-    struct rig *rig = rig_open();
-    for (uint64_t i = 0; i <= ACTORS_MAX; i++)
-        rig_actor(rig, 11 + i, ROLE_QUERY, 1);
-    EXPECT_INTEGER(rig->broker->peer_count, ACTORS_MAX);
-    EXPECT_INTEGER(drops(rig, CAUSE_PEERS), 1);
-    rig_edge(rig, 1);
-    EXPECT_INTEGER(rig->broker->peer_count, ACTORS_MAX + 1);
-    rig_close(rig);
-}
-
 static void test_no_memory_is_taken(void) {
     struct rig *rig = rig_open();
     rig_edge(rig, 1);
@@ -592,13 +554,11 @@ int main(void) {
         {"a tenant moves when its last owner has answered all", test_owner_drains},
         {"a request waits for an actor that may come back", test_nobody_serves_it},
         {"what waited for a first actor comes in order", test_the_first_actor_gets_them_in_order},
-        {"a greeting that was accepted before makes no second record", test_a_greeting_counts_once},
         {"cancels reach the queue and the actor", test_cancel_and_lost_edge},
         {"a reply finds its edge without a record", test_reply_of_another_broker},
         {"a drain hands back, relays, and says goodbye", test_drain},
         {"a drain ends in time", test_drain_ends},
         {"no memory is taken for a message", test_no_memory_is_taken},
-        {"an actor too many is not taken in", test_too_many_actors},
     };
     return expect_run(tests, COUNT_OF(tests));
 }

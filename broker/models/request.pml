@@ -60,6 +60,7 @@ chan actor_to_broker[4] = [4] of { byte, byte, mtype };
 mtype state[2] = NEW, status[2];
 byte sends[2], via[2], answers[2];
 bool doubt[2]; // an attempt may have been carried out
+byte refused[2]; // bits of the brokers from which it came back UNAVAILABLE
 
 // The brokers: attempt t of request r at broker b.
 #define PLACE(b, r, t) (6 * (b) + ATTEMPTS * (r) + (t))
@@ -108,7 +109,7 @@ inline edge_answer(r, s) {
     assert(s != OK || effects > 0);
     assert(s != UNAVAILABLE || !effect_of[r]);
     assert(faults > 1 || s == OK || s == CONFLICT);
-    state[r] = ENDED; status[r] = s
+    state[r] = ENDED; status[r] = s; refused[r] = 0
 }
 
 inline edge_refuse(r, s) {
@@ -128,19 +129,19 @@ inline edge_send(r, b) {
     state[r] = SENT; via[r] = b; sends[r]++
 }
 
-// The tenant's own broker (0), unless that is to be avoided and there is another.
-inline edge_place(r, avoid) {
+// The tenant's own broker (0), unless that alone has refused it and there is another.
+inline edge_place(r) {
     if
-    :: edge_open[0] && (avoid != 0 || !edge_open[1]) -> edge_send(r, 0)
-    :: edge_open[1] && (avoid == 0 || !edge_open[0]) -> edge_send(r, 1)
+    :: edge_open[0] && (refused[r] != 1 || !edge_open[1]) -> edge_send(r, 0)
+    :: edge_open[1] && (refused[r] == 1 || !edge_open[0]) -> edge_send(r, 1)
     :: else -> state[r] = HELD
     fi
 }
 
-inline edge_retry(r, s, avoid) {
+inline edge_retry(r, s) {
     if
     :: sends[r] == ATTEMPTS -> edge_refuse(r, s)
-    :: else -> edge_place(r, avoid)
+    :: else -> edge_place(r)
     fi
 }
 
@@ -151,19 +152,21 @@ inline edge_retry(r, s, avoid) {
 #endif
 #define counts(r, t) (state[r] == SENT && t + 1 == sends[r]) // else a newer one is under way
 
-inline edge_receive(r, t, s, b) {
+inline edge_receive(r, t, s) {
     if
     :: is_over(r) -> skip
     :: !is_over(r) && (s == OK || s == CONFLICT) -> edge_answer(r, s)
     :: !is_over(r) && (s == LOST || s == UNAVAILABLE) && !counts(r, t) -> skip
-    :: !is_over(r) && s == UNAVAILABLE && counts(r, t) -> edge_retry(r, s, b)
-    :: !is_over(r) && s == LOST && counts(r, t) -> doubt[r] = true; edge_retry(r, s, NOBODY)
+    :: !is_over(r) && s == UNAVAILABLE && counts(r, t) ->
+        refused[r] = refused[r] | (1 << via[r]);
+        edge_retry(r, s)
+    :: !is_over(r) && s == LOST && counts(r, t) -> doubt[r] = true; edge_retry(r, s)
     fi
 }
 
 inline edge_orphan(r, b) {
     if
-    :: state[r] == SENT && via[r] == b -> doubt[r] = true; edge_retry(r, LOST, NOBODY)
+    :: state[r] == SENT && via[r] == b -> doubt[r] = true; edge_retry(r, LOST)
     :: else -> skip
     fi
 }
@@ -179,7 +182,7 @@ inline edge_lose(b) {
 
 inline edge_release(r) {
     if
-    :: state[r] == HELD -> edge_place(r, NOBODY)
+    :: state[r] == HELD -> edge_place(r)
     :: else -> skip
     fi
 }
@@ -189,10 +192,10 @@ proctype Edge() {
     mtype s;
 end:
     do
-    :: atomic { state[0] == NEW -> edge_place(0, NOBODY) }
-    :: atomic { state[0] != NEW && state[1] == NEW -> edge_place(1, NOBODY) } // the client's repeat
-    :: atomic { broker_to_edge[0]?r, t, s -> edge_receive(r, t, s, 0); r = 0; t = 0; s = 0 }
-    :: atomic { broker_to_edge[1]?r, t, s -> edge_receive(r, t, s, 1); r = 0; t = 0; s = 0 }
+    :: atomic { state[0] == NEW -> edge_place(0) }
+    :: atomic { state[0] != NEW && state[1] == NEW -> edge_place(1) } // the client's repeat
+    :: atomic { broker_to_edge[0]?r, t, s -> edge_receive(r, t, s); r = 0; t = 0; s = 0 }
+    :: atomic { broker_to_edge[1]?r, t, s -> edge_receive(r, t, s); r = 0; t = 0; s = 0 }
     :: atomic { edge_open[0] && !edge_wire[0] -> edge_lose(0) }
     :: atomic { edge_open[1] && !edge_wire[1] -> edge_lose(1) }
     :: atomic { state[0] == HELD && !edge_open[0] && !edge_open[1] -> edge_refuse(0, UNAVAILABLE) }
