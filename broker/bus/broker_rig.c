@@ -86,15 +86,17 @@ void rig_hello(struct rig *rig, uint64_t address, const struct hello *hello) {
 }
 
 void rig_edge(struct rig *rig, uint64_t address) {
-    rig_hello(
-        rig, address,
-        &(struct hello){.role = ROLE_EDGE, .instance = address * 10, .nonce = 1, .name = "http"});
+    rig_hello(rig, address,
+              &(struct hello){.role = ROLE_EDGE,
+                              .instance = address * 10,
+                              .nonce = ++rig->greetings,
+                              .name = "http"});
 }
 
 void rig_actor(struct rig *rig, uint64_t address, uint8_t role, uint32_t window) {
     struct hello hello = {.role = role,
                           .instance = address * 10,
-                          .nonce = 1,
+                          .nonce = ++rig->greetings,
                           .window = window,
                           .credit = window,
                           .name = "actor"};

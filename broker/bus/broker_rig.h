@@ -34,6 +34,7 @@ struct rig {
     char *current; // the frame being received; NULL once it was given away
     uint32_t current_length;
     uint64_t unreachable; // address that cannot be reached, or 0
+    uint64_t greetings; // so far; each has another number
     uint64_t copies; // pieces of memory that the rig itself took
 };
 
