@@ -89,6 +89,21 @@ def test_headers_that_cannot_be_read_are_told(system, headers, sentence):
     assert answer.header("Content-Type") is None or answer.json == {"message": sentence}
 
 
+@pytest.mark.parametrize("target", [
+    b"/api/banks\0?a=1", b"/api\0/banks?" + b"a&" * 200, b"/api/banks\0?" + b"a&" * 200,
+    b"/\0HTTP/1.1\0?" + b"&" * 200,
+], ids=lambda value: repr(value)[:30])
+def test_a_query_behind_a_nul_is_refused(system, user, target):
+    edge = system.pid("http-1")
+    with Wire(*system.address) as wire:
+        wire.send(b"GET " + target + b" HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
+                  + user.token.encode() + b"\r\n\r\n")
+        answer = wire.answer_or_end()
+    assert answer is None or answer.status in (400, 404), answer
+    assert answer.status in (400, 401, 404, 413, 414), answer
+    assert system.pid("http-1") == edge
+
+
 def test_an_empty_body_lacks_every_field(user):
     for raw in (b"", b"{}"):
         answer = user.request("POST", "/api/categories", raw=raw,

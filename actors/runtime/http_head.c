@@ -3,6 +3,22 @@
 
 #include <strings.h>
 
+struct http_target http_target_read(char *target) {
+    char *path_end = strchrnul(target, '?');
+    struct http_target read = {
+        .bytes = (uint32_t)(path_end - target + (ptrdiff_t)strlen(path_end)),
+        .has_query = *path_end == '?',
+        .path_has_nul = memmem(target, (size_t)(path_end - target), "%00", 3) != NULL,
+    };
+    uint32_t pairs = 1;
+    for (char *at = strchr(path_end, '&'); at != NULL && !read.is_cut; at = strchr(at + 1, '&')) {
+        read.is_cut = ++pairs > HTTP_PARAMETERS_MAX;
+        if (read.is_cut)
+            *at = '\0';
+    }
+    return read;
+}
+
 void http_head_names_init(struct http_head_names *names) {
     for (; names->names[names->count] != NULL; names->count++) {
         ASSERT(names->count < HTTP_REQUEST_HEADERS_MAX);

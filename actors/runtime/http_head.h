@@ -1,8 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a request's headers say: the values its owner wants, where the body ends, and what HTTP
-// forbids because two readers could disagree about it. Pure.
+// What a request's first line and its headers say: the values its owner wants, where the body ends,
+// and what HTTP forbids because two readers could disagree about it. Pure.
 #pragma once
 #include "http_server.h"
+
+struct http_target { // path and query, as they came
+    uint32_t bytes;
+    bool has_query;
+    bool path_has_nul; // an encoded one
+    bool is_cut;
+};
+
+// Cuts a query off, in place, behind HTTP_PARAMETERS_MAX pairs.
+struct http_target http_target_read(char *target);
 
 struct http_head_names {
     const char *const *names; // lower case, NULL-terminated

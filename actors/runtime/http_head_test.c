@@ -57,8 +57,29 @@ static void test_forbidden(void) {
     EXPECT(!http_head_is_framed(&head));
 }
 
+static void test_targets(void) {
+    char target[] = "/a?b&c=1";
+    struct http_target read = http_target_read(target);
+    EXPECT_INTEGER(read.bytes, 8);
+    EXPECT(read.has_query && !read.path_has_nul && !read.is_cut);
+    read = http_target_read((char[]){"/a%00b"});
+    EXPECT(!read.has_query && read.path_has_nul);
+    read = http_target_read((char[]){"/a?b=%00"});
+    EXPECT(read.has_query && !read.path_has_nul);
+
+    char many[3 + 2 * (HTTP_PARAMETERS_MAX + 1)] = "/?";
+    for (uint32_t i = 0; i < HTTP_PARAMETERS_MAX; i++)
+        memcpy(many + 2 + (ptrdiff_t)(2 * i), "a&", 2);
+    read = http_target_read(many);
+    EXPECT(read.is_cut); // the last one is empty
+    EXPECT_INTEGER(strlen(many), 2 + 2 * HTTP_PARAMETERS_MAX - 1);
+    read = http_target_read(many);
+    EXPECT(!read.is_cut);
+}
+
 int main(void) {
     static const struct test tests[] = {
+        {"path and query, and a query that is too long", test_targets},
         {"the first value of a wanted header is kept", test_wanted},
         {"where a body ends", test_bodies},
         {"what leaves doubt about the end of a request", test_forbidden},

@@ -53,12 +53,10 @@ struct connection {
     struct watch watch; // EPOLLRDHUP, EPOLLHUP, EPOLLERR
     struct http_deadline deadline;
     struct connection *next; // in the free list
+    struct http_target target;
     struct http_head head;
     int answer_code;
-    uint32_t uri_bytes;
     uint8_t state; // enum request_state
-    bool uri_has_nul;
-    bool uri_cut;
     bool suspended;
     bool peer_ended; // its stream; it may still read
     char *body; // block of server->bodies, or NULL
@@ -167,6 +165,12 @@ static enum MHD_Result header_take(void *context, enum MHD_ValueKind kind, const
     return MHD_YES;
 }
 
+// A bare NUL in a path ends it for us, while the library (0.9.75) finds the query behind it.
+static bool connection_hides_query(const struct connection *connection) {
+    return !connection->target.has_query &&
+           MHD_get_connection_values(connection->mhd, MHD_GET_ARGUMENT_KIND, NULL, NULL) > 0;
+}
+
 // Fills the request from complete headers. False: where the body ends is unknown, or it is not
 // worth waiting for; the answer must leave at once and close the connection.
 static bool connection_read_headers(struct connection *connection, const char *method,
@@ -187,11 +191,12 @@ static bool connection_read_headers(struct connection *connection, const char *m
     size_t header_bytes =
         MHD_get_connection_info(connection->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)
             ->header_size;
-    if (connection->uri_has_nul)
+    const struct http_target *target = &connection->target;
+    if (target->path_has_nul || connection_hides_query(connection))
         request->trouble = HTTP_PATH_WITH_NUL;
-    else if (connection->uri_cut || connection->uri_bytes > options->url_bytes_max)
+    else if (target->is_cut || target->bytes > options->url_bytes_max)
         request->trouble = HTTP_URL_TOO_LONG;
-    else if (header_bytes > (size_t)connection->uri_bytes + options->header_bytes_max)
+    else if (header_bytes > (size_t)target->bytes + options->header_bytes_max)
         request->trouble = HTTP_HEADERS_TOO_LARGE;
     else if (connection->head.body_expected > options->body_bytes_max)
         request->trouble = HTTP_BODY_TOO_LARGE;
@@ -296,17 +301,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **reque
 static void *on_request_line(void *context, const char *uri, struct MHD_Connection *mhd) {
     (void)context;
     struct connection *connection = connection_from(mhd);
-    const char *path_end = strchrnul(uri, '?');
-    connection->uri_bytes = (uint32_t)(path_end - uri + (ptrdiff_t)strlen(path_end));
-    connection->uri_has_nul = memmem(uri, (size_t)(path_end - uri), "%00", 3) != NULL;
-    connection->uri_cut = false;
-    uint32_t pairs = 1;
-    for (const char *at = strchr(path_end, '&'); at != NULL; at = strchr(at + 1, '&'))
-        if (++pairs > HTTP_PARAMETERS_MAX) {
-            *(char *)(uintptr_t)at = '\0';
-            connection->uri_cut = true;
-            break;
-        }
+    connection->target = http_target_read((char *)(uintptr_t)uri);
     if (connection->deadline.phase == HTTP_PHASE_IDLE)
         connection_set_phase(connection, HTTP_PHASE_HEADER);
     return NULL;
@@ -439,7 +434,8 @@ static enum MHD_Result parameter_take(void *context, enum MHD_ValueKind kind, co
                                       size_t name_length, const char *value, size_t value_length) {
     (void)kind;
     struct parameter_walk *walk = context;
-    ASSERT(walk->count < HTTP_PARAMETERS_MAX); // the rest was cut off
+    if (walk->count == HTTP_PARAMETERS_MAX) // hidden from us, and refused
+        return MHD_NO;
     walk->parameters[walk->count++] = (struct parameter){
         .name = {name, (uint32_t)name_length},
         .value = {value == NULL ? "" : value, (uint32_t)value_length},

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whatever stands in a query and a body: it is packed into bytes the actor reads, or refused with
-// a failure that can be written. Input: operation, then name and value of each pair ended by NUL,
-// an empty name, then the body.
+// a failure that can be written; a path has an operation or none. Input: operation, then name (a
+// header and a path, too) and value of each pair ended by NUL, an empty name, then the body.
 #include "codec.h"
 #include "json_binding.h"
 #include "media.h"
 #include "problem.h"
+#include "router.h"
 #include "tenant.h"
 #include "trace.h"
 
@@ -33,6 +34,23 @@ static void fuzz_headers(struct text text) {
     (void)media_is_json(text);
 }
 
+static void fuzz_path(struct text path) {
+    static struct router *router;
+    if (router == NULL) {
+        router = router_new();
+        ASSERT(router != NULL);
+        router_add(router, operations, operation_count, true);
+    }
+    struct route_match match;
+    for (uint32_t i = 0; i < 2; i++) {
+        enum status status = router_find(router, i == 0 ? TEXT("GET") : TEXT("PUT"), path, &match);
+        if (status == STATUS_OK)
+            ASSERT(match.operation != NULL && match.parameter_count <= ROUTE_PARAMETERS_MAX);
+        else
+            ASSERT(status == STATUS_NOT_FOUND || status == STATUS_METHOD_NOT_ALLOWED);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static struct arena arena;
     if (arena.memory == NULL)
@@ -49,6 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (pairs[count].name.length == 0)
             break;
         fuzz_headers(pairs[count].name);
+        fuzz_path(pairs[count].name);
         pairs[count++].value = take_text(&at, &left);
     }
     uint32_t path_count = MIN(count, data[0] >> 6);
