@@ -31,6 +31,7 @@ valorize_import(pq libpq)
 valorize_import(hiredis hiredis)
 valorize_import(sodium libsodium)
 valorize_import(lz4 liblz4)
+valorize_import(curl libcurl)
 
 set(packages ${CMAKE_SOURCE_DIR}/build/packages/usr)
 find_path(YYJSON_INCLUDE yyjson.h HINTS ${packages}/include)

@@ -55,7 +55,7 @@ class System:
         self.data = pathlib.Path(folder or tempfile.mkdtemp(prefix="vz-", dir="/tmp"))
         self.data.chmod(0o755)  # the private servers' user must get through
         self.environment = {name: value for name, value in os.environ.items()
-                            if not name.startswith("VALORIZE_")
+                            if not name.startswith(("VALORIZE_", "OTEL_"))
                             and name not in ("DATABASE_URL", "REDIS_URL", "PORT")}
         ports = ("HTTP", "WS", "TASKS", "BRIDGE", "METRICS")
         self.environment.update({f"VALORIZE_{port}_PORT": "0" for port in ports})

@@ -29,6 +29,7 @@ HOMES = {
     "msgpack.h": ["actors/runtime/codec.c"],
     "microhttpd.h": ["actors/runtime/http_server.c"],
     "yyjson.h": ["actors/runtime/json.c"],
+    "curl/curl.h": ["actors/runtime/http_client.c"],
     "lz4.h": ["actors/runtime/document.c"],
     "sodium.h": ["actors/runtime/digest.c"],
     "libpq-fe.h": ["actors/store/database.c", "actors/store/sql_client.c"],

@@ -61,6 +61,14 @@ enum {
     IDEMPOTENCY_KEY_BYTES_MAX = 255, // 422
     TOKEN_CACHE_MS = 30000, // a resolved token is believed so long
     TOKEN_UNKNOWN_MS = 2000, // a refused one, so long
+    SPANS_WAITING_MAX = 2048, // requests whose spans wait for the collector; then dropped, counted
+    SPANS_BATCH_MAX = 128, // requests that it is told at once: some 512 spans
+    SPANS_BATCH_MS = 1000, // a smaller batch waits so long for more
+    SPANS_DEADLINE_MS = 10000, // of one message to the collector; then as if it were down
+    SPANS_ATTEMPTS_MAX = 4, // of one message; then its spans are dropped, counted
+    SPANS_PAUSE_MS_MIN = 1000, // between attempts; doubles, or what the collector asks for
+    SPANS_PAUSE_MS_MAX = 30000,
+    SPANS_FLUSH_MS = 1000, // an edge that ends waits so long for the collector
     NOTABLE_SLOW_MS = 1000, // an answer that takes so long has a line in the log
     NOTABLE_LINES_MAX = 20, // of an edge's log a second, about requests; then they are counted
 };

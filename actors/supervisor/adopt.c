@@ -15,8 +15,8 @@ enum { ENVIRONMENT_BYTES_MAX = 256 << 10, NAMES_BYTES = 512 };
 // --- what differs from what we would have started ------------------------------------------------
 
 static bool is_setting(const char *variable) {
-    return strncmp(variable, "VALORIZE_", 9) == 0 || strncmp(variable, "DATABASE_URL=", 13) == 0 ||
-           strncmp(variable, "REDIS_URL=", 10) == 0;
+    return strncmp(variable, "VALORIZE_", 9) == 0 || strncmp(variable, "OTEL_", 5) == 0 ||
+           strncmp(variable, "DATABASE_URL=", 13) == 0 || strncmp(variable, "REDIS_URL=", 10) == 0;
 }
 
 // The descriptor's number differs from life to life.

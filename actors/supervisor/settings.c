@@ -34,6 +34,7 @@ static const struct setting settings[] = {
      MEMBER(database_url)},
     {"REDIS_URL", SETTING_TEXT, 0, 1000, "", "Redis to use; without it, a private one",
      MEMBER(redis_url)},
+    COLLECTOR_SETTINGS(struct up_config, collector),
 };
 
 static _Noreturn void refuse(const char *sentence) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The settings of `valorize up`.
 #pragma once
+#include "collector_settings.h"
 #include "process.h"
 
 struct up_config {
@@ -16,6 +17,7 @@ struct up_config {
     const char *redis_url;
     int64_t cloud_port; // PORT
     bool testing; // the edges read it themselves
+    struct collector_config collector; // likewise
     bool only_end; // not a setting: what runs is to be ended, nothing is made
 };
 

@@ -80,6 +80,8 @@ static void line_write(const struct ended *ended, enum log_level level, const ch
 void journal_add(struct journal *journal, const struct ended *ended) {
     traffic_count(journal->traffic, ended->route, ended->status,
                   ended->now_us - ended->received_us);
+    if (journal->options.collector != NULL)
+        collector_add(journal->options.collector, ended);
     const char *notable = why_notable(ended);
     if (notable != NULL && line_is_allowed(journal, ended->now_us))
         line_write(ended, LOG_INFO, notable);

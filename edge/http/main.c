@@ -21,6 +21,7 @@ struct http_config {
     int64_t cloud_port;
     int64_t listen_fd;
     bool testing;
+    struct collector_config collector;
 };
 
 static const struct setting settings[] = {
@@ -37,14 +38,17 @@ static const struct setting settings[] = {
      offsetof(struct http_config, listen_fd)},
     {"VALORIZE_TESTING", SETTING_BOOLEAN, 0, 1, "0", "1: operations for tests exist",
      offsetof(struct http_config, testing)},
+    COLLECTOR_SETTINGS(struct http_config, collector),
 };
 
 struct edge {
     struct loop *loop;
     struct process *process;
     struct server *server;
+    struct collector *collector; // NULL: spans are not wanted
     struct timer drain_timer;
     uint64_t drain_until_us;
+    bool flushing; // no client is left, only spans are
 };
 
 static void edge_on_answer(void *context, void *request, const struct answer *answer) {
@@ -65,12 +69,21 @@ static void edge_on_missed(void *context) {
 static void edge_metrics(void *context, struct metrics *metrics) {
     struct edge *edge = context;
     server_metrics(edge->server, metrics);
+    if (edge->collector != NULL)
+        collector_metrics(edge->collector, metrics);
 }
 
-// Clients that keep their connections are served to the end of the time there is.
+// Clients that keep their connections are served to the end of the time there is; the collector has
+// a little more.
 static void edge_look_whether_quiet(struct timer *timer, uint64_t now_us) {
     struct edge *edge = CONTAINER_OF(timer, struct edge, drain_timer);
-    if (server_quiet(edge->server) || now_us >= edge->drain_until_us)
+    bool quiet = server_quiet(edge->server);
+    if (quiet && !edge->flushing) {
+        edge->flushing = true;
+        edge->drain_until_us = MIN(edge->drain_until_us, now_us + SPANS_FLUSH_MS * UINT64_C(1000));
+    }
+    bool told = edge->collector == NULL || collector_is_empty(edge->collector);
+    if ((quiet && told) || now_us >= edge->drain_until_us)
         process_finish(edge->process);
     else
         loop_timer_set(edge->loop, timer, now_us + DRAIN_LOOK_MS * 1000);
@@ -80,6 +93,8 @@ static void edge_on_terminate(void *context) {
     struct edge *edge = context;
     uint64_t now_us = loop_now_us(edge->loop);
     server_drain(edge->server);
+    if (edge->collector != NULL)
+        collector_flush(edge->collector);
     edge->drain_until_us = now_us + (DRAIN_MS - DRAIN_RESERVE_MS) * 1000;
     loop_timer_set(edge->loop, &edge->drain_timer, now_us + 1);
 }
@@ -110,6 +125,16 @@ static int edge_listen(const struct http_config *config) {
 static bool edge_make(struct edge *edge, const struct http_config *config, int listener) {
     uint64_t seed;
     digest_random(&seed, sizeof seed);
+    if (config->collector.endpoint[0] != '\0') {
+        edge->collector = collector_new(edge->loop, &(struct collector_options){
+                                                        .config = &config->collector,
+                                                        .process = config->base.name,
+                                                        .seed = seed,
+                                                        .wall_us = clock_wall_us,
+                                                    });
+        if (edge->collector == NULL)
+            return false;
+    }
     edge->server = server_new(&(struct server_options){
         .loop = edge->loop,
         .listener = listener,
@@ -118,6 +143,7 @@ static bool edge_make(struct edge *edge, const struct http_config *config, int l
         .access_log = strcmp(config->base.log_level, "debug") == 0,
         .seed = seed,
         .wall_us = clock_wall_us,
+        .collector = edge->collector,
     });
     if (edge->server == NULL) {
         fprintf(stderr, "There is not enough memory for the tables of the HTTP edge.\n");
@@ -156,6 +182,7 @@ int main(int argument_count, char **arguments) {
         code = process_run(edge.process);
     }
     edge.server = server_free(edge.server); // ends what is in hand, on the session
+    edge.collector = collector_free(edge.collector);
     edge.process = process_free(edge.process);
     edge.loop = loop_free(edge.loop);
     return code;

@@ -21,6 +21,7 @@
 #include "router.h"
 #include "tenant.h"
 #include "timing.h"
+#include "trace.h"
 
 #include <stdio.h>
 
@@ -72,6 +73,7 @@ struct call {
     struct parameter parameters[ROUTE_PARAMETERS_MAX];
     struct trip trips[TRIP_COUNT];
     uint8_t trace[TRACE_BYTES];
+    uint8_t parent[SPAN_ID_BYTES];
     char id[REQUEST_ID_BYTES_MAX + 1];
 };
 
@@ -127,7 +129,9 @@ static void call_note(const struct call *call, enum status status) {
                                            .method = call->http->method,
                                            .path = call->http->path,
                                            .id = call->id,
+                                           .tenant = call->tenant,
                                            .trace = call->trace,
+                                           .parent = call->parent,
                                            .status = status,
                                            .received_us = call->http->received_us,
                                            .now_us = call_now_us(call),
@@ -312,7 +316,9 @@ static void call_begin(void *context, struct http_request *http) {
     struct call *call = http->state;
     call->server = server;
     call->http = http;
-    trace_begin(http->headers[HEADER_TRACEPARENT], &server->random, call->trace);
+    trace_begin(http->headers[HEADER_TRACEPARENT], &server->random, call->trace, call->parent);
+    if (server->options.collector != NULL)
+        collector_sample(server->options.collector, call->trace, call->parent);
     request_id_begin(http->headers[HEADER_REQUEST_ID], call->trace, call->id);
     if (http->trouble != HTTP_FINE)
         call_refuse(call, troubles[http->trouble]);
@@ -521,6 +527,7 @@ static bool server_make_routes(struct server *server) {
         .route_names = server->route_names,
         .route_count = operation_count + PAGE_COUNT,
         .every_request = server->options.access_log,
+        .collector = server->options.collector,
     });
     return server->authenticate != NULL && server->journal != NULL;
 }

@@ -4,6 +4,7 @@
 // It never sees SQL. Of replies it reads a failure and what a token stands for; a document it
 // hands on as it is, expanded where it came compressed.
 #pragma once
+#include "collector.h"
 #include "loop.h"
 #include "session.h"
 
@@ -17,6 +18,7 @@ struct server_options {
     bool access_log; // a line a request at DEBUG
     uint64_t seed; // of trace ids: they need to be different, not secret
     int64_t (*wall_us)(void);
+    struct collector *collector; // of spans; borrowed; NULL: there is none
 };
 
 struct server *server_new(const struct server_options *options); // NULL when memory is short

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trace.h"
 
+#include "bytes.h"
 #include "format.h"
 
 // 00-<32 hex trace id>-<16 hex span id>-<2 hex flags>
 enum {
     TRACE_ID_AT = 3,
     TRACE_ID_HEX = 32,
-    SPAN_ID_AT = TRACE_ID_AT + TRACE_ID_HEX + 1,
+    SPAN_ID_HEX_AT = TRACE_ID_AT + TRACE_ID_HEX + 1,
     SPAN_ID_HEX = 16,
-    FLAGS_AT = SPAN_ID_AT + SPAN_ID_HEX + 1,
+    FLAGS_AT = SPAN_ID_HEX_AT + SPAN_ID_HEX + 1,
     TRACEPARENT_BYTES = FLAGS_AT + 2, // later versions may be longer
-    SPAN_BYTES_AT = 16, // in our 25 bytes
-    FLAGS_BYTE_AT = 24,
+    FLAGS_BYTE_AT = 24, // in our 25 bytes
+    FLAG_SAMPLED = 1,
 };
 
-// SplitMix64: every seed has the full period, so two edges differ from the first id on.
-static uint64_t random_next(uint64_t *random) {
+uint64_t random_next(uint64_t *random) {
     uint64_t z = (*random += 0x9E3779B97F4A7C15u);
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
@@ -39,12 +39,12 @@ static bool all_zero(const uint8_t *bytes, size_t count) {
     return any == 0;
 }
 
-static bool traceparent_parse(struct text header, uint8_t trace[TRACE_BYTES]) {
+static bool traceparent_parse(struct text header, uint8_t trace[TRACE_BYTES],
+                              uint8_t span[SPAN_ID_BYTES]) {
     uint8_t version;
-    uint8_t span[SPAN_ID_HEX / 2];
     if (header.length < TRACEPARENT_BYTES ||
         memchr(header.bytes, '\0', TRACEPARENT_BYTES) != NULL ||
-        header.bytes[TRACE_ID_AT - 1] != '-' || header.bytes[SPAN_ID_AT - 1] != '-' ||
+        header.bytes[TRACE_ID_AT - 1] != '-' || header.bytes[SPAN_ID_HEX_AT - 1] != '-' ||
         header.bytes[FLAGS_AT - 1] != '-')
         return false;
     for (uint32_t i = 0; i < TRACEPARENT_BYTES; i++)
@@ -55,18 +55,31 @@ static bool traceparent_parse(struct text header, uint8_t trace[TRACE_BYTES]) {
         (header.length > TRACEPARENT_BYTES && header.bytes[TRACEPARENT_BYTES] != '-'))
         return false;
     return hex_parse(part(header, TRACE_ID_AT, TRACE_ID_HEX), trace, TRACE_ID_HEX / 2) &&
-           hex_parse(part(header, SPAN_ID_AT, SPAN_ID_HEX), span, sizeof span) &&
+           hex_parse(part(header, SPAN_ID_HEX_AT, SPAN_ID_HEX), span, SPAN_ID_BYTES) &&
            hex_parse(part(header, FLAGS_AT, 2), trace + FLAGS_BYTE_AT, 1) &&
-           !all_zero(trace, TRACE_ID_HEX / 2) && !all_zero(span, sizeof span);
+           !all_zero(trace, TRACE_ID_HEX / 2) && !all_zero(span, SPAN_ID_BYTES);
 }
 
-void trace_begin(struct text traceparent, uint64_t *random, uint8_t ret_trace[TRACE_BYTES]) {
-    if (traceparent.bytes == NULL || !traceparent_parse(traceparent, ret_trace)) {
+void trace_begin(struct text traceparent, uint64_t *random, uint8_t ret_trace[TRACE_BYTES],
+                 uint8_t ret_parent[SPAN_ID_BYTES]) {
+    if (traceparent.bytes == NULL || !traceparent_parse(traceparent, ret_trace, ret_parent)) {
+        memset(ret_parent, 0, SPAN_ID_BYTES);
         random_fill(random, ret_trace);
         random_fill(random, ret_trace + sizeof(uint64_t));
         ret_trace[FLAGS_BYTE_AT] = 0;
     }
-    random_fill(random, ret_trace + SPAN_BYTES_AT);
+    random_fill(random, ret_trace + SPAN_ID_AT);
+}
+
+bool trace_is_sampled(const uint8_t trace[TRACE_BYTES]) {
+    return (trace[FLAGS_BYTE_AT] & FLAG_SAMPLED) != 0;
+}
+
+void trace_sample(uint8_t trace[TRACE_BYTES], const uint8_t parent[SPAN_ID_BYTES], double ratio) {
+    const double all = (double)(UINT64_C(1) << 63);
+    uint64_t chance = bytes_get_u64(trace + sizeof(uint64_t)) >> 1; // the id's last 63 bits
+    if (all_zero(parent, SPAN_ID_BYTES) && (double)chance < ratio * all)
+        trace[FLAGS_BYTE_AT] |= FLAG_SAMPLED;
 }
 
 static bool id_is_sane(struct text id) {

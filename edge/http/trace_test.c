@@ -20,18 +20,20 @@ static void test_continued(void) {
     for (size_t i = 0; i < COUNT_OF(good); i++) {
         uint64_t random = 7;
         uint8_t trace[TRACE_BYTES];
-        trace_begin(text_of(good[i]), &random, trace);
+        uint8_t parent[SPAN_ID_BYTES];
+        trace_begin(text_of(good[i]), &random, trace, parent);
         EXPECT_TEXT(trace_id_text(trace), TRACE_ID);
-        EXPECT_INTEGER(trace[24], 1);
+        EXPECT(trace_is_sampled(trace));
         uint8_t span[8];
         EXPECT(hex_parse(TEXT(SPAN_ID), span, sizeof span));
-        EXPECT(memcmp(span, trace + 16, sizeof span) != 0); // its own span
+        EXPECT(memcmp(span, trace + SPAN_ID_AT, sizeof span) != 0); // its own span
+        EXPECT(memcmp(span, parent, sizeof span) == 0);
     }
     uint64_t random = 7;
-    uint8_t trace[TRACE_BYTES];
-    trace_begin(TEXT("00-" TRACE_ID "-" SPAN_ID "-00"), &random, trace);
+    uint8_t trace[TRACE_BYTES], parent[SPAN_ID_BYTES];
+    trace_begin(TEXT("00-" TRACE_ID "-" SPAN_ID "-00"), &random, trace, parent);
     EXPECT_TEXT(trace_id_text(trace), TRACE_ID);
-    EXPECT_INTEGER(trace[24], 0);
+    EXPECT(!trace_is_sampled(trace));
 }
 
 static void test_made(void) {
@@ -52,17 +54,47 @@ static void test_made(void) {
     uint64_t random = 7;
     char before[33] = "";
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
-        uint8_t trace[TRACE_BYTES];
-        trace_begin(text_of(bad[i]), &random, trace);
+        static const uint8_t none[SPAN_ID_BYTES];
+        uint8_t trace[TRACE_BYTES], parent[SPAN_ID_BYTES] = {1};
+        trace_begin(text_of(bad[i]), &random, trace, parent);
+        EXPECT(memcmp(parent, none, sizeof parent) == 0);
         struct text id = trace_id_text(trace);
         EXPECT(!text_equal(id, TEXT(TRACE_ID)));
         EXPECT(!text_equal(id, text_of(before))); // each made one is another
-        EXPECT_INTEGER(trace[24], 0);
+        EXPECT(!trace_is_sampled(trace));
         memcpy(before, id.bytes, id.length);
     }
-    uint8_t trace[TRACE_BYTES];
-    trace_begin((struct text){0}, &random, trace);
+    uint8_t trace[TRACE_BYTES], parent[SPAN_ID_BYTES];
+    trace_begin((struct text){0}, &random, trace, parent);
     EXPECT(!text_equal(trace_id_text(trace), text_of(before)));
+}
+
+// How many of 1,000 traces, begun here or by a client, are sampled.
+static uint32_t sampled(struct text traceparent, double ratio) {
+    uint64_t random = 4711;
+    uint32_t count = 0;
+    for (int i = 0; i < 1000; i++) {
+        uint8_t trace[TRACE_BYTES], parent[SPAN_ID_BYTES];
+        trace_begin(traceparent, &random, trace, parent);
+        trace_sample(trace, parent, ratio);
+        count += trace_is_sampled(trace);
+    }
+    return count;
+}
+
+static void test_sampling(void) {
+    EXPECT_INTEGER(sampled((struct text){0}, 0), 0);
+    EXPECT_INTEGER(sampled((struct text){0}, 1), 1000);
+    uint32_t quarter = sampled((struct text){0}, 0.25);
+    EXPECT(quarter > 200 && quarter < 300);
+    EXPECT_INTEGER(sampled(TEXT("00-" TRACE_ID "-" SPAN_ID "-00"), 1), 0);
+    EXPECT_INTEGER(sampled(TEXT("00-" TRACE_ID "-" SPAN_ID "-01"), 0), 1000);
+    // By the last 63 bits of the id, as all of OpenTelemetry's samplers.
+    uint8_t trace[TRACE_BYTES] = {0xff, [8] = 0x40}, parent[SPAN_ID_BYTES] = {0};
+    trace_sample(trace, parent, 0.25);
+    EXPECT(!trace_is_sampled(trace));
+    trace_sample(trace, parent, 0.2501);
+    EXPECT(trace_is_sampled(trace));
 }
 
 static void test_request_id(void) {
@@ -88,6 +120,7 @@ int main(void) {
     static const struct test tests[] = {
         {"a sound traceparent is continued with a span of our own", test_continued},
         {"an unsound one is replaced", test_made},
+        {"what is sampled is the client's choice, or chance by the id", test_sampling},
         {"a sane request id is kept, any other is the trace id", test_request_id},
     };
     return expect_run(tests, COUNT_OF(tests));
