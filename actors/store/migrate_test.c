@@ -100,7 +100,67 @@ static void test_a_newer_database_is_refused(void) {
     EXPECT(migrate_files(url, (struct sql_file[]){first, second, end}, &report, sentence,
                          sizeof sentence));
     expect_refused((struct sql_file[]){first, end},
-                   "newer: it has 2 migrations, this build knows 1");
+                   "newer: it has 2 migrations, this build knows 1 and does not work with "
+                   "0002_second.");
+    // As one that says nothing at all: a build that did not know how to wrote the row.
+    expect_sql("UPDATE schema_migrations SET works_since = NULL WHERE number = 2 RETURNING number",
+               "2");
+    expect_refused((struct sql_file[]){first, end}, "does not work with 0002_second.");
+}
+
+// Expand, then contract: 2 and 3 only add, 4 takes away what builds before 3 rely on.
+static void test_a_newer_database_that_suits_is_used(void) {
+    static const struct sql_file adds = {"0002_adds", "bb",
+                                         "-- SPDX\n-- Builds since 0001 work with it.\n"
+                                         "ALTER TABLE first ADD COLUMN more int"};
+    static const struct sql_file too = {"0003_too", "cc",
+                                        "-- SPDX\n-- Builds since 1 work with it.\n"
+                                        "CREATE TABLE third (id int)"};
+    static const struct sql_file less = {"0004_less", "dd",
+                                         "-- SPDX\n-- Builds since 0003 work with it.\n"
+                                         "ALTER TABLE first DROP COLUMN id"};
+    struct migrate_report report;
+    database_clear();
+    EXPECT(migrate_files(url, (struct sql_file[]){first, adds, too, end}, &report, sentence,
+                         sizeof sentence));
+    EXPECT_INTEGER(report.later, 0);
+    EXPECT(migrate_files(url, (struct sql_file[]){first, end}, &report, sentence, sizeof sentence));
+    expect_report(&report, 0, 1);
+    EXPECT_INTEGER(report.later, 2);
+    expect_refused((struct sql_file[]){{"0001_first", "ab", ""}, end},
+                   "Migration 0001_first is not the one that was applied");
+    EXPECT(migrate_files(url, (struct sql_file[]){first, adds, too, less, end}, &report, sentence,
+                         sizeof sentence));
+    expect_report(&report, 1, 4);
+    expect_refused((struct sql_file[]){first, adds, end},
+                   "it has 4 migrations, this build knows 2 and does not work with 0004_less.");
+    EXPECT(migrate_files(url, (struct sql_file[]){first, adds, too, end}, &report, sentence,
+                         sizeof sentence));
+    EXPECT_INTEGER(report.later, 1);
+}
+
+// What builds before this one left: no word about who works with what.
+static void test_the_table_of_an_older_build_is_taken_over(void) {
+    struct migrate_report report;
+    database_clear();
+    EXPECT(migrate_files(url, (struct sql_file[]){first, end}, &report, sentence, sizeof sentence));
+    EXPECT(sql_client_run(client, "ALTER TABLE schema_migrations DROP COLUMN works_since", sentence,
+                          sizeof sentence));
+    EXPECT(migrate_files(url, (struct sql_file[]){first, second, end}, &report, sentence,
+                         sizeof sentence));
+    expect_report(&report, 1, 2);
+    expect_sql("SELECT count(works_since) FROM schema_migrations", "1");
+}
+
+// Of this build: each line is one that is understood, and no more is promised than there is.
+static void test_our_own_say_who_works_with_them(void) {
+    for (uint32_t i = 0; migrations[i].name != NULL; i++) {
+        const char *line = strstr(migrations[i].text, "Builds since");
+        unsigned since = 0;
+        if (line != NULL && (sscanf(line, "Builds since %u work with it.", &since) != 1 ||
+                             since < 1 || since > i || line[-1] != ' ' || line[-4] != '\n'))
+            EXPECT_TEXT(text_of(migrations[i].name), "-- Builds since NNNN work with it.");
+    }
 }
 
 static void test_a_gap_is_refused(void) {
@@ -150,6 +210,9 @@ int main(void) {
         {"one that fails leaves nothing, and its line is told", test_one_that_fails_leaves_nothing},
         {"a changed file is refused", test_a_changed_file_is_refused},
         {"a newer database is refused", test_a_newer_database_is_refused},
+        {"one that expanded only is used", test_a_newer_database_that_suits_is_used},
+        {"an older build's table is taken over", test_the_table_of_an_older_build_is_taken_over},
+        {"our own migrations say who works with them", test_our_own_say_who_works_with_them},
         {"a gap in the table is refused", test_a_gap_is_refused},
         {"several at the same time apply each once", test_at_the_same_time},
         {"a server that is not there is told", test_no_server},

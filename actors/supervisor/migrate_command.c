@@ -37,5 +37,7 @@ int migrate_command(int argc, char **argv) {
     for (uint32_t i = report.total - report.applied; i < report.total; i++)
         printf("applied %s\n", migrations[i].name);
     printf("The database has all migrations of this build (%u).\n", report.total);
+    if (report.later > 0)
+        printf("It has %u of a newer build, too; this build works with them.\n", report.later);
     return EXIT_DONE;
 }
