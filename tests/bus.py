@@ -7,10 +7,11 @@ import os
 import socket
 import stat
 import struct
+import time
 
 SIGNATURE = b"\xff" + bytes(8) + b"\x7f"
 HELLO, WELCOME, HEARTBEAT, CREDIT, REQUEST, REPLY, CANCEL, DRAIN = range(1, 9)
-GOAWAY, GOODBYE, EVENT, SUBSCRIBE, UNSUBSCRIBE, GAP, REHELLO = range(9, 16)
+GOAWAY, GOODBYE, EVENT, SUBSCRIBE, UNSUBSCRIBE, GAP, REHELLO, REFUSAL = range(9, 17)
 ROLE_EDGE, ROLE_QUERY, ROLE_COMMAND, ROLE_TASK, ROLE_BRIDGE = range(1, 6)
 LANES = 4
 
@@ -35,12 +36,14 @@ def sockets(folder):
 
 
 class Peer:
-    """A DEALER of our own. Frames are single ones, as everything on this bus."""
+    """A DEALER of our own, or whom a door let in. Frames are single ones, as everything on this
+    bus."""
 
-    def __init__(self, path, kind=b"DEALER", timeout=5):
-        self.socket = socket.socket(socket.AF_UNIX)
+    def __init__(self, path, kind=b"DEALER", timeout=5, accepted=None):
+        self.socket = accepted or socket.socket(socket.AF_UNIX)
         self.socket.settimeout(timeout)
-        self.socket.connect(path)
+        if accepted is None:
+            self.socket.connect(path)
         self.socket.sendall(SIGNATURE + b"\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32))
         self._exactly(64)
         ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind
@@ -88,10 +91,37 @@ class Peer:
             if len(frame) >= 104 and frame[4] in kinds:
                 return frame
 
+    def hears(self, kind, seconds):
+        """How many frames of that kind come in so long."""
+        count, end = 0, time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.socket.settimeout(left)
+            try:
+                self.receive(kind)
+                count += 1
+            except TimeoutError:
+                break
+        return count
+
     def hello(self, role, name, operations=(), window=8, instance=None):
         """`instance` is the session under which an edge must ask."""
         self.send(envelope(HELLO, body=hello_body(role, name, operations, window, instance)))
         return self.receive(WELCOME)
+
+
+class Door:
+    """A broker of our own: its socket, on which accept() is the next peer."""
+
+    def __init__(self, path, timeout=10):
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        os.chmod(path, 0o777)
+        self.listener.settimeout(timeout)
+        self.listener.listen()
+
+    def accept(self, timeout=5):
+        accepted, _ = self.listener.accept()
+        return Peer(None, b"ROUTER", timeout, accepted)
 
 
 def envelope(kind, operation=0, body=b"", lane=0, attempt=0, budget=5000000, tenant=bytes(16),
@@ -114,8 +144,11 @@ def array(items):
     return b"\xdc" + struct.pack(">H", len(items)) + b"".join(items)
 
 
-def hello_body(role, name, operations=(), window=8, instance=None):
+def hello_body(role, name, operations=(), window=8, instance=None, speaks=()):
+    """`speaks`: oldest and newest version; without it, as version 1 began."""
     numbers = [role, instance or int.from_bytes(os.urandom(8), "big"), 7, os.getpid(), window]
+    if speaks:
+        numbers += [0, *speaks]  # its credit before it
     return (array([number(value) for value in numbers])
             + b"\xc4\x20" + name[:32].ljust(32, b"\0")
             + array([b"\xcd" + struct.pack(">H", operation) for operation in operations]))

@@ -9,6 +9,8 @@ collect_ignore = ["test_memory.py"] if PRESET == "asan-ubsan" else []
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "newer(reason): of what the release before this one does "
+                                       "not have; tests/skew leaves it out")
     if not PROGRAM.exists():
         raise pytest.UsageError(f"{PROGRAM} is missing: cmake --preset {PRESET} && "
                                 f"cmake --build --preset {PRESET}")

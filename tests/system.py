@@ -51,7 +51,8 @@ def alive(pid):
 class System:
     """start() ... stop(); everything else is for a running one."""
 
-    def __init__(self, folder=None, **environment):
+    def __init__(self, folder=None, program=PROGRAM, **environment):
+        self.program = program
         self.data = pathlib.Path(folder or tempfile.mkdtemp(prefix="vz-", dir="/tmp"))
         self.data.chmod(0o755)  # the private servers' user must get through
         self.environment = {name: value for name, value in os.environ.items()
@@ -68,14 +69,14 @@ class System:
 
     def run(self, *arguments, timeout=60, **environment):
         """`valorize up <arguments>` as a command that ends: (exit code, all it said)."""
-        ended = subprocess.run([PROGRAM, "up", *arguments], timeout=timeout, cwd=ROOT,
+        ended = subprocess.run([self.program, "up", *arguments], timeout=timeout, cwd=ROOT,
                                env={**self.environment, **environment}, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         return ended.returncode, ended.stdout
 
     def start(self, seconds=60):
         self.output = open(self.data / "up.out", "ab")
-        self.process = subprocess.Popen([PROGRAM, "up"], env=self.environment, cwd=ROOT,
+        self.process = subprocess.Popen([self.program, "up"], env=self.environment, cwd=ROOT,
                                         stdout=self.output, stderr=self.output)
         until(self.is_ready_or_gone, seconds * SLACK, f"{self.data} is ready")
         if self.process.poll() is not None:

@@ -5,11 +5,17 @@
 
 #include "bytes.h"
 
-enum { BEAT_NUMBERS = 5 + 2 * LANE_COUNT, HELLO_NUMBERS = 6, NUMBERS_MAX = 64 };
+enum {
+    BEAT_NUMBERS = 6 + 2 * LANE_COUNT,
+    HELLO_NUMBERS = 8,
+    REFUSAL_NUMBERS = 3,
+    NUMBERS_MAX = 64
+};
 
 static_assert(ENVELOPE_BYTES + 3 + HELLO_NUMBERS * 9 + 2 + PEER_NAME_BYTES + 3 + SERVED_MAX * 3 <=
                   CONTROL_BYTES_MAX,
               "the longest hello fits");
+static_assert(LANE_COUNT == 4, "a beat's numbers have fixed places: a fifth lane's go to its end");
 static_assert(ENVELOPE_BYTES + 3 + CHANNELS_MAX * 18 <= CONTROL_BYTES_MAX,
               "the longest subscribe fits");
 
@@ -85,8 +91,9 @@ uint32_t control_write_bare(uint8_t kind, char *frame) {
 uint32_t control_write_hello(const struct hello *hello, char *frame) {
     ASSERT(hello->operation_count <= SERVED_MAX);
     uint8_t *at = write_envelope(KIND_HELLO, frame);
-    const uint64_t numbers[HELLO_NUMBERS] = {hello->role,    hello->instance, hello->nonce,
-                                             hello->process, hello->window,   hello->credit};
+    const uint64_t numbers[HELLO_NUMBERS] = {
+        hello->role,   hello->instance, hello->nonce,         hello->process,
+        hello->window, hello->credit,   hello->speaks.oldest, hello->speaks.newest};
     at = write_numbers(at, numbers, HELLO_NUMBERS);
     at[0] = 0xc4;
     at[1] = PEER_NAME_BYTES;
@@ -100,12 +107,38 @@ uint32_t control_write_hello(const struct hello *hello, char *frame) {
     return length_of(frame, at);
 }
 
+static struct wire_range range_of(uint64_t oldest, uint64_t newest) {
+    return (struct wire_range){(uint32_t)MIN(MAX(oldest, 1U), UINT32_MAX),
+                               (uint32_t)MIN(MAX(newest, 1U), UINT32_MAX)};
+}
+
+bool wire_meets(struct wire_range speaks) {
+    return speaks.oldest <= WIRE_NEWEST && speaks.newest >= WIRE_OLDEST;
+}
+
+uint32_t control_write_refusal(const struct refusal *refusal, char *frame) {
+    const uint64_t numbers[REFUSAL_NUMBERS] = {refusal->speaks.oldest, refusal->speaks.newest,
+                                               refusal->reason};
+    uint8_t *at = write_envelope(KIND_REFUSAL, frame);
+    return length_of(frame, write_numbers(at, numbers, REFUSAL_NUMBERS));
+}
+
+bool control_read_refusal(struct text body, struct refusal *ret_refusal) {
+    struct reader reader = reader_of(body);
+    uint64_t numbers[REFUSAL_NUMBERS];
+    if (!read_numbers(&reader, numbers, REFUSAL_NUMBERS))
+        return false;
+    ret_refusal->speaks = range_of(numbers[0], numbers[1]);
+    ret_refusal->reason = (uint32_t)MIN(numbers[2], UINT32_MAX);
+    return true;
+}
+
 bool control_read_hello(struct text body, struct hello *ret_hello) {
     struct reader reader = reader_of(body);
     uint64_t numbers[HELLO_NUMBERS];
     if (!read_numbers(&reader, numbers, HELLO_NUMBERS))
         return false;
-    if (numbers[0] == 0 || numbers[0] >= ROLE_COUNT || numbers[1] == 0 || numbers[4] > UINT16_MAX)
+    if (numbers[0] == 0 || numbers[0] > UINT8_MAX || numbers[1] == 0 || numbers[4] > UINT16_MAX)
         return false;
     if ((size_t)(reader.end - reader.at) < 2 + PEER_NAME_BYTES || reader.at[0] != 0xc4 ||
         reader.at[1] != PEER_NAME_BYTES)
@@ -116,6 +149,7 @@ bool control_read_hello(struct text body, struct hello *ret_hello) {
     ret_hello->process = numbers[3];
     ret_hello->window = (uint32_t)numbers[4];
     ret_hello->credit = numbers[5];
+    ret_hello->speaks = range_of(numbers[6], numbers[7]);
     memcpy(ret_hello->name, reader.at + 2, PEER_NAME_BYTES);
     ret_hello->name[PEER_NAME_BYTES - 1] = '\0';
     reader.at += 2 + PEER_NAME_BYTES;
@@ -137,6 +171,7 @@ uint32_t control_write_beat(uint8_t kind, const struct beat *beat, char *frame) 
         numbers[5 + i] = beat->limit[i];
         numbers[5 + LANE_COUNT + i] = beat->sent[i];
     }
+    numbers[5 + 2 * LANE_COUNT] = beat->roles;
     uint8_t *at = write_envelope(kind, frame);
     return length_of(frame, write_numbers(at, numbers, BEAT_NUMBERS));
 }
@@ -155,6 +190,7 @@ bool control_read_beat(struct text body, struct beat *ret_beat) {
         ret_beat->limit[i] = numbers[5 + i];
         ret_beat->sent[i] = numbers[5 + LANE_COUNT + i];
     }
+    ret_beat->roles = numbers[5 + 2 * LANE_COUNT];
     return true;
 }
 

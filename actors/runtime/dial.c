@@ -8,6 +8,7 @@ void dial_init(struct dial *dial, const char *name, uint32_t count, uint64_t now
     dial->count = count;
     size_t length = MIN(strlen(name), (size_t)PEER_NAME_BYTES - 1);
     memcpy(dial->hello.name, name, length);
+    dial->hello.speaks = (struct wire_range){WIRE_OLDEST, WIRE_NEWEST};
     for (uint32_t i = 0; i < count; i++)
         link_init(&dial->ends[i].link, now_us);
 }
@@ -84,10 +85,24 @@ void dial_count_event(struct dial *dial, uint32_t broker, uint32_t length, uint6
         dial_send_beat(dial, broker, KIND_CREDIT, now_us);
 }
 
+static void dial_tell_refusal(struct dial *dial, uint32_t broker, struct text body,
+                              uint64_t now_us) {
+    struct dial_end *end = &dial->ends[broker];
+    struct refusal refusal;
+    if (dial->refused == NULL || end->link.state != LINK_GREETING ||
+        (end->refused_us != 0 && now_us - end->refused_us < REFUSED_TOLD_MS * 1000ULL) ||
+        !control_read_refusal(body, &refusal))
+        return;
+    end->refused_us = now_us;
+    dial->refused(dial->context, broker, &refusal);
+}
+
 enum link_change dial_receive(struct dial *dial, uint32_t broker, const struct envelope *envelope,
                               struct text body, uint64_t now_us, struct beat *ret_beat,
                               bool *ret_has_beat) {
     struct link *link = &dial->ends[broker].link;
+    if (envelope->kind == KIND_REFUSAL)
+        dial_tell_refusal(dial, broker, body, now_us);
     bool parts = envelope->kind == KIND_GOODBYE && link->state != LINK_DOWN;
     enum link_change change = link_receive(link, envelope, body, now_us, ret_beat, ret_has_beat);
     if (parts)

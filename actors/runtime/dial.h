@@ -10,12 +10,14 @@ struct dial_end {
     bool broken; // a send failed; the owner has not been told yet
     uint64_t event_bytes; // received on this connection
     uint64_t event_bytes_told;
+    uint64_t refused_us; // when the owner was last told that this broker refuses it; 0: never
 };
 
 struct dial {
     void *context; // of send and redial
     bool (*send)(void *context, uint32_t broker, struct text head, struct text body);
     void (*redial)(void *context, uint32_t broker);
+    void (*refused)(void *context, uint32_t broker, const struct refusal *refusal); // or NULL
     void *owner; // of fill
     void (*fill)(void *owner, uint32_t broker, struct beat *beat); // the owner's counts
     struct hello hello;
@@ -41,8 +43,8 @@ void dial_send_channels(struct dial *dial, uint8_t kind, const struct uuid *chan
 // An event came: its bytes are counted, and told when a good part of the window is used up.
 void dial_count_event(struct dial *dial, uint32_t broker, uint32_t length, uint64_t now_us);
 
-// A frame came: link_receive. A broker that says goodbye is dialed anew, since its connection may
-// stay open without an end on its side.
+// A frame came: link_receive. A refusal is told at once, then every REFUSED_TOLD_MS. A broker that
+// says goodbye is dialed anew, since its connection may stay open without an end on its side.
 enum link_change dial_receive(struct dial *dial, uint32_t broker, const struct envelope *envelope,
                               struct text body, uint64_t now_us, struct beat *ret_beat,
                               bool *ret_has_beat);

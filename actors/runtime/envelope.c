@@ -94,6 +94,15 @@ bool envelope_read(struct text frame, struct envelope *ret_envelope) {
     return true;
 }
 
+bool envelope_is_foreign_hello(struct text frame, uint8_t *ret_version) {
+    const uint8_t *bytes = (const uint8_t *)frame.bytes;
+    if (frame.length <= AT_KIND || (bytes[0] & 0xf0) != 0x90 || bytes[1] != 0xcc ||
+        bytes[3] != 0xcc || bytes[AT_VERSION] == ENVELOPE_VERSION || bytes[AT_KIND] != KIND_HELLO)
+        return false;
+    *ret_version = bytes[AT_VERSION];
+    return true;
+}
+
 void envelope_set_budget(void *frame, uint32_t budget_us) {
     bytes_put_u32((uint8_t *)frame + AT_BUDGET, budget_us);
 }
@@ -113,11 +122,11 @@ uint64_t envelope_credit(const struct envelope *envelope) {
 void reply_set_queue(void *frame, uint32_t length, uint32_t queue_us) {
     uint8_t *bytes = frame;
     if (length >= AT_BLOCK + REPLY_BLOCK_BYTES && bytes[AT_BLOCK] == 0xc4 &&
-        bytes[AT_BLOCK + 1] == 32)
+        bytes[AT_BLOCK + 1] >= REPLY_BLOCK_BYTES - 2)
         bytes_put_u32(bytes + AT_BLOCK_QUEUE, queue_us);
 }
 
-void reply_block_write(const struct reply_block *block, void *bytes) {
+static void reply_block_write(const struct reply_block *block, void *bytes) {
     uint8_t *at = bytes;
     at[0] = 0xc4;
     at[1] = 32;
@@ -130,17 +139,15 @@ void reply_block_write(const struct reply_block *block, void *bytes) {
     bytes_put_u32(at + 30, 0);
 }
 
-bool reply_block_read(struct text bytes, struct reply_block *ret_block) {
-    const uint8_t *at = (const uint8_t *)bytes.bytes;
-    if (bytes.length < REPLY_BLOCK_BYTES || at[0] != 0xc4 || at[1] != 32)
-        return false;
-    ret_block->version = bytes_get_u64(at + 2);
-    ret_block->flags = bytes_get_u32(at + 10);
-    ret_block->queue_us = bytes_get_u32(at + 14);
-    ret_block->wait_us = bytes_get_u32(at + 18);
-    ret_block->database_us = bytes_get_u32(at + 22);
-    ret_block->actor_us = bytes_get_u32(at + 26);
-    return true;
+static void reply_block_read(struct text bytes, struct reply_block *ret_block) {
+    uint8_t known[REPLY_BLOCK_BYTES - 2] = {0};
+    memcpy(known, bytes.bytes, MIN(bytes.length, sizeof known));
+    ret_block->version = bytes_get_u64(known);
+    ret_block->flags = bytes_get_u32(known + 8);
+    ret_block->queue_us = bytes_get_u32(known + 12);
+    ret_block->wait_us = bytes_get_u32(known + 16);
+    ret_block->database_us = bytes_get_u32(known + 20);
+    ret_block->actor_us = bytes_get_u32(known + 24);
 }
 
 void reply_head_write(const struct envelope *envelope, const struct reply_block *block,
@@ -153,13 +160,17 @@ void reply_head_write(const struct envelope *envelope, const struct reply_block 
 }
 
 bool reply_read(struct text frame, struct reply_block *ret_block, struct text *ret_body) {
-    if (frame.length < REPLY_HEAD_BYTES)
+    const uint8_t *at = (const uint8_t *)frame.bytes + ENVELOPE_BYTES;
+    if (frame.length < ENVELOPE_BYTES + 2 || at[0] != 0xc4)
         return false;
-    const char *block = frame.bytes + ENVELOPE_BYTES;
-    const char *body = block + REPLY_BLOCK_BYTES;
-    if (!reply_block_read((struct text){block, REPLY_BLOCK_BYTES}, ret_block) ||
-        (uint8_t)body[0] != 0xc6 || bytes_get_u32(body + 1) != frame.length - REPLY_HEAD_BYTES)
+    const struct text block = {(const char *)at + 2, at[1]};
+    uint32_t head = ENVELOPE_BYTES + 2 + block.length + 5;
+    if (frame.length < head)
         return false;
-    *ret_body = (struct text){body + 5, frame.length - REPLY_HEAD_BYTES};
+    at += 2 + block.length;
+    if (at[0] != 0xc6 || bytes_get_u32(at + 1) > frame.length - head)
+        return false;
+    reply_block_read(block, ret_block);
+    *ret_body = (struct text){frame.bytes + head, bytes_get_u32(at + 1)};
     return true;
 }

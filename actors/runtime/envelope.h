@@ -22,6 +22,11 @@
 //
 // A reply has, before its body, c4 20 and the 32 bytes of struct reply_block, then the body as one
 // msgpack bin32: c6, 4 bytes length, the bytes. The bodies of control frames are in control.h.
+//
+// What other builds may do (HACKING, "Changing the wire"): a flag, kind or status that this build
+// does not know does not make a frame malformed; a block may be longer or shorter, and something
+// may follow the body. In every version the first five bytes are an array's marker, version and
+// kind, and a REFUSAL is a frame of version 1.
 #pragma once
 #include "contract.h"
 #include "text.h"
@@ -44,6 +49,7 @@ enum envelope_kind {
     KIND_UNSUBSCRIBE,
     KIND_GAP, // broker -> peer: events were dropped
     KIND_REHELLO, // broker -> unknown peer: say hello again
+    KIND_REFUSAL, // broker -> peer: it cannot work with the one that said hello
 };
 
 // Bits of envelope.flags.
@@ -88,6 +94,9 @@ void envelope_write(const struct envelope *envelope, void *frame);
 // False unless frame begins with a whole, well-marked header of a version this build knows.
 MUST_USE bool envelope_read(struct text frame, struct envelope *ret_envelope);
 
+// True for a hello whose header is of another version: nothing else of it can be read.
+bool envelope_is_foreign_hello(struct text frame, uint8_t *ret_version);
+
 // Patches the budget in place; frame must have been read successfully.
 void envelope_set_budget(void *frame, uint32_t budget_us);
 void envelope_set_attempt(void *frame, uint8_t attempt);
@@ -104,9 +113,6 @@ enum { REPLY_HEAD_BYTES = ENVELOPE_BYTES + REPLY_BLOCK_BYTES + 5 };
 void reply_head_write(const struct envelope *envelope, const struct reply_block *block,
                       uint32_t body_length, void *head);
 
-// The block and the body of a whole reply frame; false when it is not well formed.
+// The block and the body of a whole reply frame; false when it is not well formed. What an older
+// build leaves out of the block reads as zero.
 MUST_USE bool reply_read(struct text frame, struct reply_block *ret_block, struct text *ret_body);
-
-// Writes REPLY_BLOCK_BYTES.
-void reply_block_write(const struct reply_block *block, void *bytes);
-MUST_USE bool reply_block_read(struct text bytes, struct reply_block *ret_block);

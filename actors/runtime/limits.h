@@ -12,6 +12,9 @@ enum {
     HEARTBEAT_MS = 250, // from the loop, to every peer
     SUSPECT_MS = 750, // silent so long: no new work, reads are sent again
     GONE_MS = 1500, // silent so long: the session ends, "actor lost"
+    REFUSED_MS = 5000, // a peer that was refused says hello again after so long
+    REFUSED_TOLD_MS = 60000, // and so often it is logged, at both ends
+    REFUSED_MAX = 16, // peers that a broker remembers to have refused; then the oldest is forgotten
     BUDGET_MARGIN_MS = 375, // an edge waits so much longer for a command than it gives others to
                             // begin it: so long may a frame be under way unnoticed
     CREDIT_HOLD_MS = 100, // an edge waits so long for credit, then 503

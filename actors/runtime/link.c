@@ -61,6 +61,7 @@ static void link_greet(struct link *link, uint64_t now_us) {
     link->read_us = now_us;
     link->beat_due_us = now_us;
     link->nonce++;
+    link->refused_until_us = 0;
     link->aged_from_us = 0; // what follows the answer to this greeting is newer than it
 }
 
@@ -115,6 +116,10 @@ enum link_change link_receive(struct link *link, const struct envelope *envelope
             link_greet(link, now_us);
         return open ? LINK_LOST : LINK_UNCHANGED;
     }
+    case KIND_REFUSAL:
+        if (link->state == LINK_GREETING)
+            link->heard_us = link->refused_until_us = now_us + REFUSED_MS * 1000ULL;
+        return LINK_UNCHANGED;
     case KIND_GOODBYE:
         return link_disconnected(link);
     case KIND_GOAWAY:
@@ -148,7 +153,7 @@ enum link_change link_tick(struct link *link, uint64_t now_us, bool *ret_frame_d
     }
     if (now_us >= link->beat_due_us) {
         link->beat_due_us = now_us + beat_us;
-        *ret_frame_due = true;
+        *ret_frame_due = link->state != LINK_GREETING || now_us >= link->refused_until_us;
     }
     if (link->state == LINK_UP && silent_us >= suspect_us) {
         link_set_state(link, LINK_SUSPECT);

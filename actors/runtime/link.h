@@ -35,6 +35,7 @@ struct link {
     uint64_t heard_us; // when the last frame came; moved on by pauses of this end
     uint64_t read_us; // when the last frame came
     uint64_t beat_due_us; // heartbeat, or hello while GREETING
+    uint64_t refused_until_us; // no hello before
     uint64_t nonce; // of the last hello
     uint64_t peer_clock_us; // to be echoed
     uint64_t aged_from_us; // an unread frame may be as old as this; 0: none is old
@@ -51,9 +52,10 @@ void link_connected(struct link *link, uint64_t now_us);
 enum link_change link_disconnected(struct link *link);
 
 // Any well-formed frame of the peer. Handles WELCOME, HEARTBEAT, CREDIT (ret_beat is filled and
-// *ret_has_beat set; beats of another greeting are ignored), GOAWAY, GOODBYE and REHELLO; every
-// other kind, known or not, counts as a sign of life only. After LINK_LOST by REHELLO the link is
-// GREETING and a hello is due.
+// *ret_has_beat set; beats of another greeting are ignored), GOAWAY, GOODBYE, REHELLO and REFUSAL
+// (the next hello is due after REFUSED_MS, until then silence is right); every other kind, known or
+// not, counts as a sign of life only. After LINK_LOST by REHELLO the link is GREETING and a hello
+// is due.
 enum link_change link_receive(struct link *link, const struct envelope *envelope, struct text body,
                               uint64_t now_us, struct beat *ret_beat, bool *ret_has_beat);
 

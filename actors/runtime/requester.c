@@ -11,6 +11,7 @@ struct broker_end {
     uint64_t limit[LANE_COUNT]; // requests that may be sent in all
     uint64_t sent[LANE_COUNT];
     uint64_t served; // operations with an actor there
+    uint64_t roles; // of its actors
 };
 
 struct requester {
@@ -42,6 +43,7 @@ struct requester *requester_new(const struct requester_options *options,
         .context = port->context,
         .send = port->send,
         .redial = port->redial,
+        .refused = port->refused,
         .owner = requester,
         .fill = requester_fill_beat,
         .hello = {.role = (uint8_t)options->role,
@@ -272,6 +274,7 @@ static void requester_lose_link(struct requester *requester, uint32_t broker, ui
     memset(end->limit, 0, sizeof end->limit);
     memset(end->sent, 0, sizeof end->sent);
     end->served = 0;
+    end->roles = 0;
     // Two passes: an answer given here may bring new requests, which must not be taken for lost.
     struct pending *pending;
     while ((pending = request_table_first(&requester->table, LIST_SENT + broker)) != NULL)
@@ -306,6 +309,7 @@ static void requester_apply_beat(struct requester *requester, uint32_t broker,
     // What was lost under way is not owed for ever.
     requester->dial.ends[broker].event_bytes = beat->event_bytes;
     end->served = beat->served;
+    end->roles = beat->roles;
     requester_release_held(requester, now_us);
 }
 
@@ -369,7 +373,7 @@ void requester_disconnected(struct requester *requester, uint32_t broker, uint64
 static void requester_receive_reply(struct requester *requester, const struct envelope *envelope,
                                     struct text frame, uint64_t now_us) {
     struct pending *pending = request_table_find(&requester->table, envelope->correlation);
-    struct answer answer = {.status = (enum status)envelope->operation,
+    struct answer answer = {.status = status_read(envelope->operation),
                             .retry_after_us = envelope->budget_us};
     if (envelope->session != requester->dial.hello.instance || pending == NULL) {
         requester->counters.late_replies++;
@@ -502,11 +506,13 @@ uint32_t requester_links(const struct requester *requester) {
     return links;
 }
 
-uint64_t requester_served(const struct requester *requester) {
-    uint64_t served = 0;
-    for (uint32_t broker = 0; broker < requester->dial.count; broker++)
-        if (link_takes_work(&requester->dial.ends[broker].link))
-            served = MAX(served, requester->ends[broker].served);
+bool requester_is_served(const struct requester *requester, uint64_t roles) {
+    bool served = false;
+    for (uint32_t broker = 0; broker < requester->dial.count; broker++) {
+        const struct broker_end *end = &requester->ends[broker];
+        bool has_all = end->roles == 0 ? end->served > 0 : (end->roles & roles) == roles;
+        served |= has_all && link_takes_work(&requester->dial.ends[broker].link);
+    }
     return served;
 }
 

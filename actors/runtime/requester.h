@@ -44,6 +44,8 @@ struct requester_port {
     void (*event)(void *context, const struct envelope *envelope, struct text body); // or GAP
     // Subscriptions begin anew. alone: no other broker is heard, so events may have been missed.
     void (*welcomed)(void *context, uint32_t broker, bool alone); // may be NULL
+    // It goes on asking, seldom. Told now and then; may be NULL.
+    void (*refused)(void *context, uint32_t broker, const struct refusal *refusal);
 };
 
 struct requester_options {
@@ -103,8 +105,9 @@ bool requester_drained(const struct requester *requester);
 // Brokers that take work and have actors.
 uint32_t requester_links(const struct requester *requester);
 
-// Operations that have an actor, at the broker that has most of those that take work.
-uint64_t requester_served(const struct requester *requester);
+// Whether a broker that takes work has an actor of each of these roles (bits of enum session_role);
+// one of a build that does not tell roles: has any actor.
+bool requester_is_served(const struct requester *requester, uint64_t roles);
 void requester_count(const struct requester *requester, struct requester_counters *ret_counters);
 
 struct requester_request_view {

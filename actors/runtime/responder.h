@@ -42,6 +42,8 @@ struct responder_port {
     void (*event)(void *context, const struct envelope *envelope, struct text body);
     // alone: no other broker is heard, so events may have been missed.
     void (*welcomed)(void *context, uint32_t broker, bool alone); // may be NULL
+    // It goes on asking, seldom. Told now and then; may be NULL.
+    void (*refused)(void *context, uint32_t broker, const struct refusal *refusal);
 };
 
 struct responder_options {

@@ -4,8 +4,10 @@
 #include "bus_socket.h"
 #include "digest.h"
 #include "inflight.h"
+#include "log.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -202,6 +204,22 @@ static void port_event(void *context, const struct envelope *envelope, struct te
         session->options.on_event(session->options.context, envelope, body);
 }
 
+static void port_refused(void *context, uint32_t broker, const struct refusal *refusal) {
+    const struct session *session = context;
+    char theirs[32], ours[32];
+    (void)snprintf(theirs, sizeof theirs, "%u to %u", refusal->speaks.oldest,
+                   refusal->speaks.newest); // both fit
+    (void)snprintf(ours, sizeof ours, "%u to %u", WIRE_OLDEST, WIRE_NEWEST);
+    log_line(LOG_ERROR, NULL,
+             refusal->reason == REFUSED_VERSION
+                 ? "A broker refuses this process: it speaks no version of the bus that this "
+                   "process speaks. Let both be of neighbouring releases."
+                 : "A broker refuses this process, whose role it does not know. Restart the "
+                   "broker with the release of this process.",
+             "broker", session->ends[broker].endpoint, "it_speaks", theirs, "this_speaks", ours,
+             NULL);
+}
+
 // --- the loop's side ---------------------------------------------------------------------------
 
 static void session_arm(struct session *session) {
@@ -279,6 +297,7 @@ static void session_make_requester(struct session *session, uint64_t identity) {
         .answer = port_answer,
         .event = port_event,
         .welcomed = port_welcomed,
+        .refused = port_refused,
     };
     session->requester = requester_new(&options, &port, loop_now_us(session->loop));
 }
@@ -302,6 +321,7 @@ static void session_make_responder(struct session *session, uint64_t identity) {
         .cancel = port_cancel,
         .event = port_event,
         .welcomed = port_welcomed,
+        .refused = port_refused,
     };
     session->responder = responder_new(&options, &port, loop_now_us(session->loop));
 }
@@ -371,8 +391,8 @@ void session_links(const struct session *session, uint32_t *ret_links, uint32_t 
     *ret_brokers = session->end_count;
 }
 
-uint64_t session_served(const struct session *session) {
-    return requester_served(session->requester);
+bool session_is_served(const struct session *session, uint64_t roles) {
+    return requester_is_served(session->requester, roles);
 }
 
 struct return_address session_return_address(const struct delivery *delivery) {

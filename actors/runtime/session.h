@@ -42,8 +42,8 @@ struct session *session_free(struct session *session);
 // True while at least one broker has welcomed us; for edges: and says that actors are there.
 bool session_ready(const struct session *session);
 
-// Edge: how many operations have an actor, see requester.h.
-uint64_t session_served(const struct session *session);
+// Edge: whether each of these roles has an actor, see requester.h.
+bool session_is_served(const struct session *session, uint64_t roles);
 
 // As session_ready, counted: with how many brokers of all it works now.
 void session_links(const struct session *session, uint32_t *ret_links, uint32_t *ret_brokers);

@@ -20,6 +20,13 @@ bool status_known(uint16_t number) {
     return number < COUNT_OF(rows) && rows[number].name != NULL;
 }
 
+enum status status_read(uint16_t number) {
+    enum { REFUSALS = 10, FAULTS = 30 }; // where the classes begin
+    if (status_known(number))
+        return (enum status)number;
+    return number < REFUSALS ? STATUS_OK : number < FAULTS ? STATUS_REFUSED : STATUS_INTERNAL;
+}
+
 bool status_find(struct text name, enum status *ret_status) {
     for (uint16_t number = 0; number < COUNT_OF(rows); number++) {
         if (status_known(number) && text_equal(name, text_of(rows[number].name))) {

@@ -6,6 +6,8 @@
 
 // Whether this build knows the number.
 bool status_known(uint16_t number);
+// Of a number from the wire: one that is not known is its class's, which failures.toml describes.
+enum status status_read(uint16_t number);
 // "not_found"; status_find is its reverse. A number that is not known reads as internal.
 const char *status_name(enum status status);
 bool status_find(struct text name, enum status *ret_status);

@@ -48,7 +48,7 @@ static const struct field top_broker_fields[] = {
     LIST_OF(top_broker, lanes, top_lane, TOP_LANES_MAX),
     LIST_OF(top_broker, drops, top_cause, TOP_CAUSES_MAX),
     LIST_OF(top_broker, busiest, top_tenant, TOP_TENANTS_MAX),
-    LIST_OF(top_broker, peers, top_process, PEERS_MAX),
+    LIST_OF(top_broker, peers, top_process, PEERS_MAX + REFUSED_MAX),
     {.name = "paused",
      .type = FIELD_STRING,
      .offset = offsetof(struct top_broker, paused),

@@ -21,6 +21,8 @@ const char *const broker_cause_names[CAUSE_COUNT] = {
     [CAUSE_EVENT_WINDOW] = "event_window",
     [CAUSE_PEERS] = "peers",
     [CAUSE_PAUSED] = "paused",
+    [CAUSE_REFUSED] = "refused",
+    [CAUSE_UNKNOWN] = "unknown",
 };
 
 struct broker *broker_new(const struct broker_options *options, const struct broker_port *port,
@@ -140,8 +142,12 @@ static void peer_receive_kind(struct broker *broker, struct arrival *arrival) {
     case KIND_UNSUBSCRIBE:
         event_unsubscribe(broker, arrival);
         break;
-    default:
-        break; // of a later version: a sign of life
+    case KIND_HEARTBEAT:
+    case KIND_CREDIT:
+        break; // the link's
+    default: // of a later build: a sign of life
+        broker->drops[CAUSE_UNKNOWN]++;
+        break;
     }
 }
 
@@ -162,12 +168,28 @@ static void peer_receive(struct broker *broker, struct arrival *arrival) {
     peer_apply_change(broker, peer, change); // last: now the credit it grants is known
 }
 
+// What has no header of ours: of a build that has another one, or damaged.
+static void foreign_receive(struct broker *broker, uint64_t address, struct text frame) {
+    uint8_t version;
+    if (!envelope_is_foreign_hello(frame, &version)) {
+        broker->drops[CAUSE_MALFORMED]++;
+        return;
+    }
+    const struct hello hello = {.speaks = {version, version}};
+    refusal_send(broker, address, &hello, REFUSED_VERSION);
+}
+
+static bool kind_is_of_brokers(uint8_t kind) {
+    return kind == KIND_WELCOME || kind == KIND_REHELLO || kind == KIND_GOAWAY ||
+           kind == KIND_GAP || kind == KIND_REFUSAL;
+}
+
 void broker_receive(struct broker *broker, uint64_t address, char *frame, uint32_t length,
                     uint64_t now_us) {
     broker->now_us = now_us;
     struct arrival arrival = {.frame = frame, .length = length};
     if (!envelope_read((struct text){frame, length}, &arrival.envelope)) {
-        broker->drops[CAUSE_MALFORMED]++;
+        foreign_receive(broker, address, (struct text){frame, length});
         return;
     }
     uint16_t peer = peer_map_find(&broker->by_address, address);
@@ -177,8 +199,8 @@ void broker_receive(struct broker *broker, uint64_t address, char *frame, uint32
                            (struct text){frame + ENVELOPE_BYTES, length - ENVELOPE_BYTES});
     } else if (peer == NO_PEER) {
         stranger_answer(broker, address, kind);
-    } else if (kind == KIND_WELCOME || kind == KIND_REHELLO || kind == KIND_GOAWAY) {
-        broker->drops[CAUSE_NOT_ALLOWED]++; // what only a broker says
+    } else if (kind_is_of_brokers(kind)) {
+        broker->drops[CAUSE_NOT_ALLOWED]++;
     } else {
         arrival.peer = &broker->peers[peer];
         peer_receive(broker, &arrival);

@@ -22,6 +22,9 @@ struct broker_port {
     bool (*send_shared)(void *context, uint64_t address);
     // Sends a copy of these bytes.
     bool (*send)(void *context, uint64_t address, struct text frame);
+    // A peer said hello that this build cannot work with; what is not known of it is zero. Told now
+    // and then; may be NULL.
+    void (*refused)(void *context, const struct hello *hello, enum refusal_reason reason);
 };
 
 struct broker_options {
@@ -72,6 +75,8 @@ enum broker_cause { // why a message ended here without an actor's answer, or a 
     CAUSE_EVENT_WINDOW, // an event beyond the receiver's window
     CAUSE_PEERS, // a hello beyond PEERS_MAX
     CAUSE_PAUSED, // its operation is, by an operator
+    CAUSE_REFUSED, // a hello of a build that this one does not understand
+    CAUSE_UNKNOWN, // a kind of a later build: skipped; a lane or an operation: refused
     CAUSE_COUNT,
 };
 extern const char *const broker_cause_names[CAUSE_COUNT];
@@ -102,7 +107,7 @@ void broker_look(const struct broker *broker, struct broker_view *ret_view);
 struct broker_peer_view {
     const char *name; // borrowed until the next call that is not a look
     uint8_t role; // enum session_role
-    const char *state; // "up", "suspect", "leaving"
+    const char *state; // "up", "suspect", "leaving"; "refused": has no session
     uint64_t process;
     uint64_t silent_us;
     uint32_t window; // actors

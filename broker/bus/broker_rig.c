@@ -43,6 +43,13 @@ static bool rig_send_current(void *context, uint64_t address) {
     return true;
 }
 
+static void rig_refused(void *context, const struct hello *hello, enum refusal_reason reason) {
+    struct rig *rig = context;
+    EXPECT(reason == REFUSED_VERSION || reason == REFUSED_ROLE);
+    rig->refused = *hello;
+    rig->told++;
+}
+
 // --- peers -------------------------------------------------------------------------------------
 
 struct rig *rig_open(void) {
@@ -52,7 +59,8 @@ struct rig *rig_open(void) {
     const struct broker_port port = {.context = rig,
                                      .send_current = rig_send_current,
                                      .send_shared = rig_send_shared,
-                                     .send = rig_send};
+                                     .send = rig_send,
+                                     .refused = rig_refused};
     rig->broker = broker_new(&(struct broker_options){.name = "broker-1"}, &port, rig->now_us);
     rig_wait(rig, BROKER_NOBODY_MS + 1);
     return rig;

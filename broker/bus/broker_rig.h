@@ -33,6 +33,8 @@ struct rig {
     struct beat beats[ADDRESSES_MAX]; // the last one to each
     char *current; // the frame being received; NULL once it was given away
     uint32_t current_length;
+    struct hello refused; // the last one that was told
+    uint32_t told; // refusals
     uint64_t unreachable; // address that cannot be reached, or 0
     uint64_t greetings; // so far; each has another number
     uint64_t copies; // pieces of memory that the rig itself took

@@ -4,6 +4,7 @@
 //   broker.c     what comes in: frames by kind, time, drain
 //   peer.c       who is there: hello, welcome, heartbeats, silence, goodbye
 //   dispatch.c   requests: to an actor at once, or into a queue and out of it; replies; refusals
+//   refusal.c    hellos of builds that this one does not understand
 //   recovery.c   requests whose edge or actor is gone, or that nobody takes
 //   ownership.c  which actor has a tenant's commands, also while actors come and go
 //   event.c      subscriptions and events
@@ -19,7 +20,7 @@ enum {
     BROKER_TICK_US = 25000, // silence, expiry and drain are looked at so often
     LANE_FLOOR = 20, // a waiting lower lane gets every 20th dispatch at least (5 percent)
     FLOW_SKIPS_MAX = 8, // flows passed over for an actor that does not serve their operation
-    OPERATIONS_MAX = 1024, // operation numbers; higher ones are malformed
+    OPERATIONS_MAX = 1024, // operation numbers; higher ones are refused
     CHANNELS_TOTAL_MAX = 16384, // subscribed channels; then SUBSCRIBE is answered with GAP
     UNANSWERED_GRACE_US = 1500000, // after its deadline a dispatched request is given up
     SWEEP_PER_TICK = 4096, // requests looked at for expiry
@@ -56,6 +57,12 @@ struct peer {
 struct greeting {
     uint64_t session;
     uint64_t nonce;
+};
+
+struct refused {
+    struct hello hello; // the last one
+    uint64_t heard_us; // 0: a free place
+    uint64_t told_us; // 0: not yet
 };
 
 struct actor {
@@ -108,6 +115,8 @@ struct broker {
     uint32_t unreachable; // peers to be removed when the call ends
     struct greeting departed[PEERS_MAX]; // of the last ones removed
     uint32_t departures;
+    struct refused refused[REFUSED_MAX];
+    uint64_t refusal_told_us; // the last one of all
     struct peer_map by_address;
     struct peer_map by_session;
 
@@ -121,6 +130,7 @@ struct broker {
     uint32_t group_window[GROUPS_MAX]; // of all its actors together
     uint32_t group_count;
     uint32_t served; // operations with an actor
+    uint64_t roles; // of the actors: bits of enum session_role
     uint64_t paused[OPERATIONS_MAX / 64]; // bits of operations
     uint64_t moved; // actors that got another's flows: looked at when the call ends
     uint32_t spread; // where the search for the least loaded begins
@@ -158,6 +168,12 @@ void peer_remove(struct broker *broker, struct peer *peer);
 uint64_t peer_limit(const struct peer *peer, uint32_t lane); // of an edge
 uint16_t peer_index(const struct broker *broker, const struct peer *peer);
 bool peer_is_edge(const struct peer *peer); // may send requests
+
+// --- refusal.c -----------------------------------------------------------------------------------
+void refusal_send(struct broker *broker, uint64_t address, const struct hello *hello,
+                  enum refusal_reason reason);
+bool refusal_look(const struct broker *broker, uint32_t index, uint64_t now_us,
+                  struct broker_peer_view *ret_view);
 
 // --- dispatch.c ----------------------------------------------------------------------------------
 void dispatch_receive_request(struct broker *broker, struct arrival *arrival);

@@ -25,7 +25,8 @@ static void edge_answer(struct broker *broker, struct peer *edge, const struct e
     };
     char frame[REPLY_HEAD_BYTES];
     reply_head_write(&envelope, &(struct reply_block){0}, 0, frame);
-    envelope_set_credit(frame, peer_limit(edge, request->lane));
+    // One of a later build gets no credit.
+    envelope_set_credit(frame, request->lane < LANE_COUNT ? peer_limit(edge, request->lane) : 0);
     edge->replies++;
     peer_send(broker, edge, (struct text){frame, REPLY_HEAD_BYTES});
 }
@@ -336,7 +337,7 @@ void dispatch_receive_request(struct broker *broker, struct arrival *arrival) {
         return;
     }
     if (envelope->lane >= LANE_COUNT || envelope->operation >= OPERATIONS_MAX) {
-        broker->drops[CAUSE_MALFORMED]++;
+        request_refuse(broker, arrival, STATUS_UNAVAILABLE, CAUSE_UNKNOWN);
         return;
     }
     peer->received[envelope->lane]++;

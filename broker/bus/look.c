@@ -52,7 +52,7 @@ bool broker_look_peer(const struct broker *broker, uint32_t index, uint64_t now_
             break;
     }
     if (slot == broker->peer_high)
-        return false;
+        return refusal_look(broker, index, now_us, ret_view);
     const struct peer *peer = &broker->peers[slot];
     *ret_view = (struct broker_peer_view){
         .name = peer->name,

@@ -64,6 +64,22 @@ static bool port_send(void *context, uint64_t address, struct text frame) {
     return bus_socket_send(shell->socket, address, frame, (struct text){0});
 }
 
+static void port_refused(void *context, const struct hello *hello, enum refusal_reason reason) {
+    char process[24], theirs[32], ours[32];
+    (void)context;
+    (void)snprintf(process, sizeof process, "%" PRIu64, hello->process); // all of these fit
+    (void)snprintf(theirs, sizeof theirs, "%u to %u", hello->speaks.oldest, hello->speaks.newest);
+    (void)snprintf(ours, sizeof ours, "%u to %u", WIRE_OLDEST, WIRE_NEWEST);
+    log_line(LOG_ERROR, NULL,
+             reason == REFUSED_VERSION
+                 ? "A process is refused: it speaks no version of the bus that this broker speaks. "
+                   "Let both be of neighbouring releases."
+                 : "A process is refused: this broker does not know its role. Restart the broker "
+                   "with the release of that process.",
+             "name", hello->name[0] == '\0' ? "unknown" : hello->name, "pid", process, "it_speaks",
+             theirs, "this_speaks", ours, NULL);
+}
+
 // --- the loop's side ---------------------------------------------------------------------------
 
 static void shell_readable(struct watch *watch, uint32_t epoll_events, uint64_t now_us) {
@@ -227,6 +243,7 @@ int main(int argument_count, char **arguments) {
         .send_current = port_send_current,
         .send_shared = port_send_shared,
         .send = port_send,
+        .refused = port_refused,
     };
     const struct broker_options options = {.name = config.base.name};
     shell.broker = broker_new(&options, &port, loop_now_us(shell.loop));

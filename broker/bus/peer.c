@@ -18,7 +18,8 @@ uint64_t peer_limit(const struct peer *peer, uint32_t lane) {
 }
 
 static void peer_send_beat(struct broker *broker, struct peer *peer, uint8_t kind) {
-    struct beat beat = {.event_bytes = peer->events_sent_bytes, .served = broker->served};
+    struct beat beat = {
+        .event_bytes = peer->events_sent_bytes, .served = broker->served, .roles = broker->roles};
     link_stamp_beat(&peer->link, &beat, broker->now_us);
     beat.nonce = peer->nonce;
     if (peer_is_edge(peer)) {
@@ -38,9 +39,11 @@ static void operations_recount(struct broker *broker) {
     broker->served = 0;
     for (uint32_t i = 0; i < OPERATIONS_MAX; i++)
         broker->served += broker->operation_actors[i] != 0;
+    broker->roles = 0;
     memset(broker->group_window, 0, sizeof broker->group_window);
     for (uint64_t bits = broker->actor_bits; bits != 0; bits &= bits - 1) {
         const struct actor *actor = &broker->actors[__builtin_ctzll(bits)];
+        broker->roles |= 1ULL << broker->peers[actor->peer].role;
         for (uint32_t groups = actor->groups; groups != 0; groups &= groups - 1)
             broker->group_window[__builtin_ctz(groups)] += actor->window;
     }
@@ -178,6 +181,14 @@ void peer_receive_hello(struct broker *broker, uint64_t address, struct text bod
     struct hello hello;
     if (!control_read_hello(body, &hello)) {
         broker->drops[CAUSE_MALFORMED]++;
+        return;
+    }
+    if (!wire_meets(hello.speaks)) {
+        refusal_send(broker, address, &hello, REFUSED_VERSION);
+        return;
+    }
+    if (hello.role >= ROLE_COUNT) {
+        refusal_send(broker, address, &hello, REFUSED_ROLE);
         return;
     }
     if (broker->drain_until_us != 0)

@@ -205,11 +205,11 @@ static void preflight(struct call *call, const char *allow) {
     http_request_answer(call->http, &response);
 }
 
-// While a whole class of actors is missing, another edge may have it. Brokers tell a number only:
-// between builds that differ it is nearly right, and wrong on the careful side.
+// While a whole class of actors is missing, another edge may have it. Operations are not counted:
+// one that only actors of the next release know is refused, and no reason to take the edge away.
 static bool server_is_ready(const struct server *server) {
     return !server->draining && session_ready(server->session) &&
-           session_served(server->session) >= operation_count;
+           session_is_served(server->session, 1U << ROLE_QUERY | 1U << ROLE_COMMAND);
 }
 
 static void page_answer(struct call *call) {

@@ -35,7 +35,7 @@ struct session {
     uint32_t cancels;
     uint64_t correlations;
     bool ready;
-    uint64_t served;
+    uint64_t roles;
 };
 
 static struct session bus;
@@ -71,8 +71,8 @@ bool session_ready(const struct session *session) {
     return session->ready;
 }
 
-uint64_t session_served(const struct session *session) {
-    return session->served;
+bool session_is_served(const struct session *session, uint64_t roles) {
+    return (session->roles & roles) == roles;
 }
 
 static void bus_answer_lookup(const struct outgoing *outgoing, struct answer *answer) {
@@ -194,7 +194,7 @@ static _Noreturn void edge_main(int listener) {
     bus_loop = loop_new();
     arena_init(&bus_arena, 1 << 16);
     bus.ready = true;
-    bus.served = operation_count;
+    bus.roles = UINT64_MAX;
     bus.drain.run = bus_run;
     bus.server = server_new(&(struct server_options){
         .loop = bus_loop,
