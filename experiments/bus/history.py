@@ -4,137 +4,155 @@
 Clients write with an Idempotency-Key each (its memo) and repeat a write with the same key until it
 is answered, as the API tells them to; meanwhile others read. What is checked:
 
-  lost          a write answered 201 is not in the database, or is another one there
-  doubled       a memo (each write has its own) stands there twice
-  out of order  a write sent after another one's answer, of the same tenant, has a lower version
-  stale         a total that misses a write answered before the read was due
-  unanswered    a write that had no 201 after all its repeats
+  lost            a write answered with 2xx is not in the database, or is another one there
+  doubled         a memo (each write has its own) stands there twice
+  out of order    a write sent after another one's answer, of the same tenant, has a lower version
+  stale           a total that misses a write answered before the read was sent
+  unanswered      a write that had no 2xx after all its repeats
+  wrong balances  accounts whose balance or count is not that of their transactions
+
+A million writes are columns of numbers here, never a million objects.
 """
-import random
+import array
+import bisect
 import uuid
 
-from open_loop import Call, OpenLoop, id_of
+from generator import Stream, text
 
-REPEATS_MAX = 60
-WRITES, TOTALS = 0.5, 0.3  # shares; the rest lists accounts
+WRITES, TOTALS, ACCOUNTS = range(3)  # the streams
+REPEATS = 300
+WRONG = ("lost", "doubled", "out_of_order", "stale", "unanswered", "wrong_balances")
 
 
-class Write:
-    """One intention of a user, however often it is sent."""
+class Plan:
+    """What is sent: writes to the first account of each tenant, and as many reads beside them."""
 
-    def __init__(self, tenant, account, value, memo, data):
-        self.tenant, self.account, self.value, self.memo = tenant, account, value, memo
-        self.data = data
-        self.first_due = self.answered = 0.0
-        self.id, self.sent = "", 0
+    def __init__(self, host, day, tenants, seed):
+        self.host, self.day, self.tenants = host, day, tenants
+        self.accounts = [tenant[1] for tenant in tenants]
+        self.prefix = f"nemesis {seed} {uuid.uuid4().hex[:8]} "
+
+    def streams(self, rate, seconds, commands=0):
+        """`rate` writes a second, `commands` of them at most."""
+        ways = [(tenant[0], tenant[1]) for tenant in self.tenants]
+        writes = [text(self.host, "POST", "/api/transactions", token, self.body(account),
+                       self.prefix + "{number}") for token, account in ways]
+        totals = [text(self.host, "GET", f"/api/transactions?accounts[]={account}&per_page=1",
+                       token) for token, account in ways]
+        accounts = [text(self.host, "GET", "/api/accounts", token) for token, _ in ways]
+        common = {"end": seconds, "order": "chance", "connections": 512}
+        return [Stream("writes", writes, rate=rate, count=commands, repeat=REPEATS, **common),
+                Stream("totals", totals, rate=rate * 0.6, member="total", **common),
+                Stream("accounts", accounts, rate=rate * 0.4, **common)]
+
+    def body(self, account):
+        return (f'{{"account_id":"{account}","amount":{{"value":-1{{number}},"currency":"BRL"}},'
+                f'"date":"{self.day}","memo":"{self.prefix}{{number}}"}}')
+
+
+class Column(array.array):
+    """Numbers by number; zeros where nothing has been put."""
+
+    def put(self, number, value):
+        if number >= len(self):
+            self.extend(array.array(self.typecode, bytes((number + 1 - len(self)) * self.itemsize)))
+        self[number] = value
 
 
 class History:
-    """The stream of an OpenLoop, what is due next; and what came of it."""
+    """What became of the requests, from the records of a load."""
 
-    def __init__(self, host, day, tenants, totals, seed):
-        """totals: how many transactions each tenant's first account has, which a read must show."""
-        self.random = random.Random(seed)
-        self.host, self.day, self.tenants, self.totals = host, day, tenants, dict(totals)
-        self.prefix = f"nemesis {seed} {uuid.uuid4().hex[:8]} "
-        self.writes, self.stale, self.reads = [], [], 0
+    def __init__(self, records, tenants):
+        """tenants: how many; a record's text says which one it is of."""
+        self.sent, self.ended, self.tenant = Column("Q"), Column("Q"), Column("L")
+        self.ids = bytearray()
+        self.answered_of = [array.array("Q") for _ in range(tenants)]  # when, in ascending order
+        self.reads_of = [(array.array("Q"), array.array("q")) for _ in range(tenants)]
+        self.requests = self.reads = self.repeats = 0
+        for record in records:
+            self.requests += 1
+            if record.stream == WRITES:
+                self.take_write(record)
+            elif record.stream == TOTALS and record.ok and record.member >= 0:
+                self.reads += 1
+                sent, totals = self.reads_of[record.text]
+                sent.append(record.sent)
+                totals.append(record.member)
+        for answered in self.answered_of:
+            answered[:] = array.array("Q", sorted(answered))
 
-    def __call__(self, due):
-        tenant, chance = self.random.choice(self.tenants), self.random.random()
-        if chance < WRITES:
-            return self.write(tenant, due)
-        if chance < WRITES + TOTALS:
-            path = f"/api/transactions?accounts[]={tenant[1]}&per_page=1"
-            return Call("total", self.text("GET", path, tenant[0]), due,
-                        about=(tenant[1], self.totals[tenant[1]]))
-        return Call("accounts", self.text("GET", "/api/accounts", tenant[0]), due)
+    def take_write(self, record):
+        number = record.number
+        self.sent.put(number, record.sent or record.ended)
+        self.ended.put(number, record.ended if record.ok else 0)
+        self.tenant.put(number, record.text)
+        self.repeats += max(record.sendings, 1) - 1
+        if len(self.ids) < 16 * len(self.sent):
+            self.ids.extend(bytes(16 * len(self.sent) - len(self.ids)))
+        self.ids[16 * number:16 * number + 16] = record.id
+        if record.ok:
+            self.answered_of[record.text].append(record.ended)
 
-    def write(self, tenant, due):
-        value, memo = -self.random.randrange(100, 50000), f"{self.prefix}{len(self.writes)}"
-        body = (f'{{"account_id":"{tenant[1]}","amount":{{"value":{value},"currency":"BRL"}},'
-                f'"date":"{self.day}","memo":"{memo}"}}')
-        write = Write(tenant[0], tenant[1], value, memo,
-                      self.text("POST", "/api/transactions", tenant[0], body, memo))
-        write.first_due = due
-        self.writes.append(write)
-        return self.send(write, due)
+    def acknowledged(self):
+        return sum(map(bool, self.ended))
 
-    def send(self, write, due):
-        write.sent += 1
-        return Call("write", write.data, due, about=write)
+    def stale(self, totals):
+        """Reads that show too little. totals: of each tenant before the first write."""
+        return sum(shown < before + bisect.bisect_left(answered, sent)
+                   for before, answered, reads in zip(totals, self.answered_of, self.reads_of)
+                   for sent, shown in zip(*reads))
 
-    def see(self, call, body):
-        """An answer that has just come."""
-        if call.kind == "write" and call.status == 201:
-            call.about.id, call.about.answered = id_of(body), call.ended
-            self.totals[call.about.account] += 1
-        elif call.kind == "total" and call.status == 200:
-            self.reads += 1
-            at = body.rfind(b'"total":') + 8
-            total = int(body[at:body.find(b"}", at)].split(b",")[0])
-            if total < call.about[1]:
-                self.stale.append((*call.about, total))
-
-    def text(self, method, path, token, body="", key=""):
-        content = (f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-                   f"Idempotency-Key: {key}\r\n")
-        return (f"{method} {path} HTTP/1.1\r\nHost: {self.host}\r\n"
-                f"Authorization: Bearer {token}\r\n{content if body else ''}\r\n{body}").encode()
-
-
-class HistoryLoop(OpenLoop):
-    """Repeats writes, and looks at every answer as it comes."""
-
-    def __init__(self, address, history):
-        super().__init__(address, history)
-        self.history = history
-
-    def answered(self, call, body):
-        self.history.see(call, body)
-
-    def end(self, call, status, trouble=""):
-        super().end(call, status, trouble)
-        if call.kind == "write" and status != 201 and call.about.sent < REPEATS_MAX:
-            again = self.history.send(call.about, call.ended + min(0.1 * call.about.sent, 1))
-            self.agenda_add(again.due, lambda: self.begin(again))
+    def out_of_order(self, versions):
+        """Numbers of writes sent after another one's answer, of the same tenant, that do not stand
+        after it. versions: by number, 0 where it is not stored."""
+        own = [array.array("L") for _ in self.answered_of]
+        for number, ended in enumerate(self.ended):
+            if ended and number < len(versions) and versions[number]:
+                own[self.tenant[number]].append(number)
+        wrong = []
+        for numbers in own:
+            answered = sorted(numbers, key=self.ended.__getitem__)
+            highest = at = 0
+            for number in sorted(numbers, key=self.sent.__getitem__):
+                while at < len(answered) and self.ended[answered[at]] < self.sent[number]:
+                    highest = max(highest, versions[answered[at]])
+                    at += 1
+                if versions[number] < highest:
+                    wrong.append(number)
+        return wrong
 
 
-def out_of_order(writes, versions):
-    """Memos of the writes that were sent after another one's answer, of the same tenant, but do not
-    stand after it in the database. versions: by memo."""
-    wrong = []
-    by_tenant = {}
-    for write in writes:
-        if write.answered and write.memo in versions:
-            by_tenant.setdefault(write.tenant, []).append(write)
-    for own in by_tenant.values():
-        answered = sorted(own, key=lambda write: write.answered)
-        highest, at = 0, 0
-        for write in sorted(own, key=lambda write: write.first_due):
-            while at < len(answered) and answered[at].answered <= write.first_due:
-                highest = max(highest, versions[answered[at].memo])
-                at += 1
-            if versions[write.memo] < highest:
-                wrong.append(write.memo)
-    return wrong
+class Stored:
+    """What the database has of the writes. rows: id, account, value, memo, version as text."""
+
+    def __init__(self, rows, plan, history):
+        self.versions, self.rows, self.doubled = Column("Q"), 0, 0
+        self.good = bytearray(len(history.sent))  # by number: stands there as it was acknowledged
+        for identity, account, value, memo, version in rows:
+            number = int(memo[len(plan.prefix):])
+            self.rows += 1
+            self.doubled += number < len(self.versions) and self.versions[number] != 0
+            self.versions.put(number, int(version))
+            if number < len(self.good):
+                self.good[number] |= (
+                    account == plan.accounts[history.tenant[number]]
+                    and value == f"-1{number:08}" and memo == f"{plan.prefix}{number:08}"
+                    and history.ids[16 * number:16 * number + 16].hex()
+                    == identity.replace("-", ""))
 
 
-def judge(history, rows, wrong_balances):
-    """Counts of what is wrong. rows: id, account, value, memo, version of each stored write."""
-    stored = {row[0]: row for row in rows}
-    versions = {row[3]: int(row[4]) for row in rows}
-    acknowledged = [write for write in history.writes if write.answered]
+def judge(plan, history, totals, rows, wrong_balances):
+    """Counts of all and of what is wrong (WRONG). totals: transactions of each tenant's account
+    before the load; rows: as Stored takes them."""
+    stored = Stored(rows, plan, history)
+    acknowledged = history.acknowledged()
     return {
-        "writes": len(history.writes), "acknowledged": len(acknowledged), "reads": history.reads,
-        "repeats": sum(write.sent - 1 for write in history.writes),
-        "lost": sum(stored.get(write.id, [])[1:4]
-                    != [write.account, str(write.value), write.memo] for write in acknowledged),
-        "doubled": len(rows) - len(versions),
-        "out_of_order": len(out_of_order(acknowledged, versions)),
-        "stale": len(history.stale),
-        "unanswered": len(history.writes) - len(acknowledged),
+        "writes": len(history.sent), "acknowledged": acknowledged, "reads": history.reads,
+        "repeats": history.repeats,
+        "lost": sum(bool(ended) and not good for ended, good in zip(history.ended, stored.good)),
+        "doubled": stored.doubled,
+        "out_of_order": len(history.out_of_order(stored.versions)),
+        "stale": history.stale(totals),
+        "unanswered": len(history.sent) - acknowledged,
         "wrong_balances": wrong_balances,
     }
-
-
-WRONG = ("lost", "doubled", "out_of_order", "stale", "unanswered", "wrong_balances")
