@@ -17,6 +17,7 @@ static const char *const known[] = {
     "VALORIZE_BIND",
     "VALORIZE_BRIDGE_PORT",
     "VALORIZE_BROKERS",
+    "VALORIZE_BROKER_QUEUE_MB",
     "VALORIZE_DATA",
     "VALORIZE_HTTP_ADDRESS",
     "VALORIZE_HTTP_PORT",

@@ -30,7 +30,9 @@ enum {
     REQUESTS_IN_FLIGHT_MAX = 8192, // of one edge over all brokers; then 503
     PEERS_MAX = 256, // sessions of one broker; then the hello is refused
     BROKER_MESSAGES_MAX = 16384, // queued in one broker; then 503 "busy"
-    BROKER_BYTES_MAX = 64 << 20, // queued bodies in one broker; then 503 "busy"
+    BROKER_QUEUE_MB = 64, // of memory for queued messages, unless configured; then 503 "busy"
+    BROKER_QUEUE_MB_MIN = 8,
+    BROKER_QUEUE_MB_MAX = 4096,
     BROKER_TENANTS_MAX = 16384, // tenants with queued messages; then 503 "busy"
     BROKER_IN_FLIGHT_MAX = 16384, // dispatched and unanswered; then messages stay queued
     BROKER_DRAIN_MS = 5000, // a draining broker relays replies so long

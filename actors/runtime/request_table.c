@@ -92,7 +92,7 @@ struct pending *request_table_take(struct request_table *table, uint32_t frame_l
 }
 
 void request_table_give(struct request_table *table, struct pending *pending) {
-    slab_give(&table->slab, pending->frame);
+    slab_give(&table->slab, pending->frame, pending->length);
     pending->frame = NULL;
     pending->correlation = 0;
     uint32_t slot = slot_of(table, pending);

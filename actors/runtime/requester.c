@@ -384,8 +384,7 @@ static void requester_receive_reply(struct requester *requester, const struct en
         return;
     }
     bool current = envelope->attempt + 1 == pending->sends && pending->list >= LIST_SENT;
-    bool refusal = status_may_resend(answer.status) || answer.status == STATUS_BUSY ||
-                   answer.status == STATUS_OVER_SHARE || answer.status == STATUS_EXPIRED;
+    bool refusal = status_is_refusal(answer.status);
     if (refusal && !current) { // a newer attempt is under way: its answer counts
         requester->counters.late_replies++;
     } else if (status_may_resend(answer.status)) {

@@ -56,3 +56,8 @@ const char *status_message(enum status status) {
 bool status_may_resend(enum status status) {
     return row_of(status)->resend;
 }
+
+bool status_is_refusal(enum status status) {
+    return status_may_resend(status) || status == STATUS_BUSY || status == STATUS_OVER_SHARE ||
+           status == STATUS_EXPIRED;
+}

@@ -15,3 +15,5 @@ int status_http(enum status status);
 const char *status_message(enum status status); // NULL of a success
 // The machinery failed, not the message: it may be sent again with its key.
 bool status_may_resend(enum status status);
+// Whoever says so has not done the work.
+bool status_is_refusal(enum status status);

@@ -22,6 +22,8 @@ static const struct setting settings[] = {
      "port for the metrics of all processes; 0: a free one", MEMBER(metrics_port)},
     {"VALORIZE_BROKER_COUNT", SETTING_INTEGER, BROKERS_NOT_SAID, BROKERS_MAX, "-1",
      "brokers; -1: two, or none where VALORIZE_BROKERS names others", MEMBER(broker_count)},
+    {"VALORIZE_BROKER_QUEUE_MB", SETTING_INTEGER, BROKER_QUEUE_MB_MIN, BROKER_QUEUE_MB_MAX, "64",
+     "memory for messages that wait, of each broker", MEMBER(broker_queue_mb)},
     {"VALORIZE_QUERY_COUNT", SETTING_INTEGER, 0, CLASS_COUNT_MAX, "2", "query actors",
      MEMBER(query_count)},
     {"VALORIZE_COMMAND_COUNT", SETTING_INTEGER, 0, CLASS_COUNT_MAX, "2", "command actors",

@@ -38,7 +38,8 @@ struct broker *broker_new(const struct broker_options *options, const struct bro
     broker->next_tick_us = now_us + BROKER_TICK_US;
     broker->peers = calloc(PEERS_MAX, sizeof *broker->peers);
     ASSERT(broker->peers != NULL);
-    request_pool_init(&broker->pool);
+    uint32_t queue_mb = options->queue_mb == 0 ? BROKER_QUEUE_MB : options->queue_mb;
+    request_pool_init(&broker->pool, (uint64_t)queue_mb << 20);
     flow_table_init(&broker->flows);
     channel_table_init(&broker->channels);
     return broker;

@@ -29,6 +29,7 @@ struct broker_port {
 
 struct broker_options {
     const char *name; // "broker-1"
+    uint32_t queue_mb; // memory of what is queued; 0: BROKER_QUEUE_MB
 };
 
 struct broker;

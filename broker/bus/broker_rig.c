@@ -52,15 +52,19 @@ static void rig_refused(void *context, const struct hello *hello, enum refusal_r
 
 // --- peers -------------------------------------------------------------------------------------
 
+struct broker_port rig_port(struct rig *rig) {
+    return (struct broker_port){.context = rig,
+                                .send_current = rig_send_current,
+                                .send_shared = rig_send_shared,
+                                .send = rig_send,
+                                .refused = rig_refused};
+}
+
 struct rig *rig_open(void) {
     struct rig *rig = calloc(1, sizeof *rig);
     EXPECT(rig != NULL);
     rig->now_us = 10000000;
-    const struct broker_port port = {.context = rig,
-                                     .send_current = rig_send_current,
-                                     .send_shared = rig_send_shared,
-                                     .send = rig_send,
-                                     .refused = rig_refused};
+    const struct broker_port port = rig_port(rig);
     rig->broker = broker_new(&(struct broker_options){.name = "broker-1"}, &port, rig->now_us);
     rig_wait(rig, BROKER_NOBODY_MS + 1);
     return rig;

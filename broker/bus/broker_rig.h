@@ -50,6 +50,7 @@ struct ask {
 };
 
 struct rig *rig_open(void); // old enough to know who serves what
+struct broker_port rig_port(struct rig *rig); // for a broker with other options
 struct rig *rig_close(struct rig *rig);
 
 // Session and instance are the address times ten. Actors serve READ and READ_TOO, or WRITE.

@@ -5,6 +5,7 @@
 //   peer.c       who is there: hello, welcome, heartbeats, silence, goodbye
 //   dispatch.c   requests: to an actor at once, or into a queue and out of it; replies; refusals
 //   refusal.c    hellos of builds that this one does not understand
+//   overload.c   who is refused when more comes than is answered
 //   recovery.c   requests whose edge or actor is gone, or that nobody takes
 //   ownership.c  which actor has a tenant's commands, also while actors come and go
 //   event.c      subscriptions and events
@@ -185,6 +186,17 @@ void dispatch_all(struct broker *broker);
 // Ends a request with an answer of the broker's own, or (edge gone) without one.
 void dispatch_end(struct broker *broker, struct request *request, enum status status,
                   enum broker_cause cause);
+
+// --- overload.c ----------------------------------------------------------------------------------
+// A request comes, whether it will wait or not; flow is where.
+void overload_arrive(struct broker *broker, const struct flow *flow, uint8_t attempt);
+// Keeps the frame of a request that has to wait, if need be in another's place; else the status
+// with which it is refused.
+MUST_USE enum status overload_admit(struct broker *broker, const struct flow *flow,
+                                    struct request *request, struct text frame);
+// After a period of a schedule's limit: what proves to be too much is handed back.
+void overload_answered(struct broker *broker, uint32_t schedule);
+uint32_t schedule_window(const struct broker *broker, uint32_t schedule); // of its actors
 
 // --- recovery.c ----------------------------------------------------------------------------------
 void recovery_sweep(struct broker *broker); // a part of the table, for what nobody takes

@@ -4,9 +4,6 @@
 // turn.
 #include "broker_state.h"
 
-static const uint32_t lane_windows[LANE_COUNT] = {EDGE_WINDOW_INTERACTIVE, EDGE_WINDOW_COMMAND,
-                                                  EDGE_WINDOW_TASK, EDGE_WINDOW_BULK};
-
 // --- ends --------------------------------------------------------------------------------------
 
 // An answer of the broker's own to the edge.
@@ -46,6 +43,7 @@ static void request_close(struct broker *broker, struct request *request) {
         broker->pool.dispatched--;
         lane->in_flight--;
         broker->actors[request->actor].in_flight--;
+        broker->flows.schedules[flow->schedule].in_flight--;
         flow->in_flight--;
         if (flow->list == FLOW_CAPPED && flow->in_flight < flow_share(broker, flow))
             flow_list(&broker->flows, flow, FLOW_OLD);
@@ -85,6 +83,7 @@ static void actor_charge(struct broker *broker, struct request *request, uint32_
     request->actor = (uint8_t)slot;
     request->frame = (uint32_t)MIN(broker->now_us - request->arrived_us, UINT32_MAX);
     flow->in_flight++;
+    broker->flows.schedules[flow->schedule].in_flight++;
     actor->sent++;
     actor->in_flight++;
     if (actor->sent >= actor->limit)
@@ -258,19 +257,13 @@ static uint32_t actor_for_arrival(struct broker *broker, const struct flow *flow
 
 static bool request_enqueue(struct broker *broker, const struct arrival *arrival,
                             struct request *request, struct flow *flow) {
-    uint32_t part = flow->tenantless ? TENANTLESS_QUEUE_SHARE : TENANT_QUEUE_SHARE;
-    bool over = flow->queued >= lane_windows[flow->lane] / part;
-    bool full = broker->pool.queued >= BROKER_MESSAGES_MAX ||
-                broker->pool.queued_bytes + arrival->length > BROKER_BYTES_MAX;
-    // In a full broker whoever holds more than an even part of it is the one who is too many.
-    over |= full && flow->queued > BROKER_MESSAGES_MAX / broker->flows.used;
-    if (over || full ||
-        !request_keep_frame(&broker->pool, request, arrival->frame, arrival->length)) {
-        bool tenant_over = over && !flow->tenantless; // else nobody is there to be told
+    enum status status =
+        overload_admit(broker, flow, request, (struct text){arrival->frame, arrival->length});
+    if (status != STATUS_OK) {
         request_give(&broker->pool, request);
         flow_release_if_idle(&broker->flows, flow);
-        request_refuse(broker, arrival, tenant_over ? STATUS_OVER_SHARE : STATUS_BUSY,
-                       tenant_over ? CAUSE_OVER_SHARE : CAUSE_BUSY);
+        request_refuse(broker, arrival, status,
+                       status == STATUS_OVER_SHARE ? CAUSE_OVER_SHARE : CAUSE_BUSY);
         return false;
     }
     request->state = REQUEST_QUEUED;
@@ -361,6 +354,7 @@ void dispatch_receive_request(struct broker *broker, struct arrival *arrival) {
     request->operation = envelope->operation;
     request->edge = peer_index(broker, peer);
     request->read_only = (envelope->flags & FLAG_READ_ONLY) != 0;
+    overload_arrive(broker, flow, envelope->attempt);
     uint32_t actor = actor_for_arrival(broker, flow, envelope->operation);
     if (actor == NO_ACTOR && !request_enqueue(broker, arrival, request, flow))
         return;
@@ -398,10 +392,15 @@ void dispatch_receive_reply(struct broker *broker, struct arrival *arrival) {
     struct request *request =
         request_find(&broker->pool, envelope->session, envelope->correlation, envelope->attempt);
     uint16_t edge = NO_PEER;
+    uint32_t measured = SCHEDULES_MAX; // the schedule of which a period ended
     if (request != NULL && request->state == REQUEST_DISPATCHED && request->actor == slot) {
         reply_set_queue(arrival->frame, arrival->length, request->frame);
         edge = request->edge;
         broker->lanes[envelope->lane].answered++;
+        uint32_t schedule = flow_at(&broker->flows, request->flow)->schedule;
+        if (!status_is_refusal((enum status)envelope->operation) &&
+            limit_answer(&broker->flows.schedules[schedule].limit, broker->now_us))
+            measured = schedule;
         request_close(broker, request);
     }
     // Of a broker that is gone, or of a request already given up: its edge may still wait.
@@ -417,6 +416,8 @@ void dispatch_receive_reply(struct broker *broker, struct arrival *arrival) {
     }
     actor_refresh(broker, slot);
     dispatch_actor(broker, slot);
+    if (measured != SCHEDULES_MAX)
+        overload_answered(broker, measured);
 }
 
 void dispatch_receive_cancel(struct broker *broker, struct arrival *arrival) {

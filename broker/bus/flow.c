@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Records, queues and lists of flow.h. The order of service itself is a few lines: flow_first and
-// flow_charge.
+// Records, queues, lists and ranks of flow.h. The order of service itself is a few lines:
+// flow_first and flow_charge.
 #include "flow.h"
 
 #include "peer_map.h"
@@ -24,6 +24,8 @@ void flow_table_init(struct flow_table *table) {
         for (uint32_t lane = 0; lane < LANE_COUNT; lane++) {
             for (uint32_t list = 0; list < FLOW_LISTS; list++)
                 table->schedules[i].lists[lane][list] = (struct flow_ends){NO_INDEX, NO_INDEX};
+            for (uint32_t rank = 0; rank < FLOW_RANKS; rank++)
+                table->schedules[i].ranks[lane][rank] = NO_INDEX;
         }
     }
 }
@@ -68,6 +70,7 @@ struct flow *flow_obtain(struct flow_table *table, const uint64_t tenant[2], uin
         .group = group,
         .owner = NO_ACTOR,
         .list = FLOW_OUT,
+        .rank = RANK_NONE,
         .tenantless = tenantless,
     };
     table->buckets[bucket] = index;
@@ -115,6 +118,63 @@ void flow_list(struct flow_table *table, struct flow *flow, uint32_t list) {
     ends->last = index;
 }
 
+// --- ranks -------------------------------------------------------------------------------------
+
+uint32_t flow_rank(const struct flow *flow, uint32_t queued) {
+    if (flow->tenantless)
+        queued = (queued + TENANTLESS_TENANTS - 1) / TENANTLESS_TENANTS;
+    return queued == 0 ? RANK_NONE : 31 - (uint32_t)__builtin_clz(queued);
+}
+
+// Off its rank, and to the end of one, which is a ring.
+static void flow_set_rank(struct flow_table *table, struct flow *flow, uint32_t rank) {
+    uint32_t *heads = table->schedules[flow->schedule].ranks[flow->lane];
+    uint32_t index = flow_index(table, flow);
+    if (flow->rank != RANK_NONE) {
+        uint32_t *head = &heads[flow->rank];
+        table->flows[flow->rank_previous].rank_next = flow->rank_next;
+        table->flows[flow->rank_next].rank_previous = flow->rank_previous;
+        if (*head == index)
+            *head = flow->rank_next == index ? NO_INDEX : flow->rank_next;
+    }
+    flow->rank = (uint8_t)rank;
+    if (rank == RANK_NONE)
+        return;
+    flow->rank_next = flow->rank_previous = index;
+    if (heads[rank] == NO_INDEX) {
+        heads[rank] = index;
+        return;
+    }
+    struct flow *head = &table->flows[heads[rank]];
+    flow->rank_next = heads[rank];
+    flow->rank_previous = head->rank_previous;
+    table->flows[head->rank_previous].rank_next = index;
+    head->rank_previous = index;
+}
+
+static void flow_count(struct flow_table *table, struct flow *flow, int32_t change) {
+    struct schedule *schedule = &table->schedules[flow->schedule];
+    schedule->waiting -= flow->queued > 0;
+    flow->queued += (uint32_t)change;
+    schedule->waiting += flow->queued > 0;
+    schedule->queued[flow->lane] += (uint32_t)change;
+    schedule->queued_all += (uint32_t)change;
+    uint32_t rank = flow_rank(flow, flow->queued);
+    if (rank != flow->rank)
+        flow_set_rank(table, flow, rank);
+}
+
+struct flow *flow_longest(const struct flow_table *table, uint32_t schedule, uint32_t lane) {
+    const uint32_t *heads = table->schedules[schedule].ranks[lane];
+    for (uint32_t rank = FLOW_RANKS; rank-- > 0;) {
+        if (heads[rank] != NO_INDEX)
+            return &table->flows[heads[rank]];
+    }
+    return NULL;
+}
+
+// --- queues ------------------------------------------------------------------------------------
+
 void flow_push(struct flow_table *table, struct request_pool *pool, struct flow *flow,
                struct request *request) {
     uint32_t index = request_index(pool, request);
@@ -125,8 +185,7 @@ void flow_push(struct flow_table *table, struct request_pool *pool, struct flow 
     else
         pool->requests[flow->last].next = index;
     flow->last = index;
-    flow->queued++;
-    table->schedules[flow->schedule].queued[flow->lane]++;
+    flow_count(table, flow, 1);
     if (flow->list != FLOW_OUT)
         return;
     flow->deficit = FLOW_QUANTUM;
@@ -158,8 +217,7 @@ void flow_pull(struct flow_table *table, struct request_pool *pool, struct flow 
         flow->last = request->previous;
     else
         pool->requests[request->next].previous = request->previous;
-    flow->queued--;
-    table->schedules[flow->schedule].queued[flow->lane]--;
+    flow_count(table, flow, -1);
     // A new flow that runs empty takes its turn among the old ones before it may be new again:
     // else one that always has a single request would starve them.
     if (flow->queued == 0)
@@ -169,11 +227,18 @@ void flow_pull(struct flow_table *table, struct request_pool *pool, struct flow 
 
 void flow_reschedule(struct flow_table *table, struct flow *flow, uint32_t schedule) {
     uint32_t list = flow->list;
+    uint32_t rank = flow->rank;
     flow_list(table, flow, FLOW_OUT);
+    flow_set_rank(table, flow, RANK_NONE);
     table->schedules[flow->schedule].queued[flow->lane] -= flow->queued;
-    table->schedules[schedule].queued[flow->lane] += flow->queued;
+    table->schedules[flow->schedule].queued_all -= flow->queued;
+    table->schedules[flow->schedule].waiting -= flow->queued > 0;
     flow_forget_empty(table, flow);
     flow->schedule = (uint16_t)schedule;
+    table->schedules[schedule].queued[flow->lane] += flow->queued;
+    table->schedules[schedule].queued_all += flow->queued;
+    table->schedules[schedule].waiting += flow->queued > 0;
+    flow_set_rank(table, flow, rank);
     // An empty one that waited for its turn has none to wait for where nobody knows it.
     if (flow->queued > 0)
         flow_list(table, flow, list == FLOW_CAPPED ? FLOW_OLD : list);

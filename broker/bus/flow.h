@@ -7,13 +7,22 @@
 //
 // Inside a lane of a schedule: deficit round robin, one request is one unit. A flow that begins to
 // wait is served before those that waited already, once (the list NEW), then in turn (OLD). One
-// that has its share of the actors in hand waits apart (CAPPED) while others wait. Every step is
-// O(1); nothing here knows about frames or peers.
+// that has its share of the actors in hand waits apart (CAPPED) while others wait. Beside that
+// the flows that wait stand in ranks by the length of their queues, for when somebody has to go.
+// Every step is O(1); nothing here knows about frames or peers.
 #pragma once
+#include "limit.h"
 #include "operation.h"
 #include "request.h"
 
-enum { FLOW_QUANTUM = 1, FLOW_BUCKETS = 2 * BROKER_TENANTS_MAX };
+enum {
+    FLOW_QUANTUM = 1,
+    FLOW_BUCKETS = 2 * BROKER_TENANTS_MAX,
+    FLOW_RANKS = 15, // of 1, 2 to 3, 4 to 7, ... requests waiting
+    RANK_NONE = FLOW_RANKS,
+    TENANTLESS_TENANTS = 4, // so many tenants a flow without one stands for, in its rank
+};
+static_assert(1 << FLOW_RANKS > BROKER_MESSAGES_MAX, "each length has a rank");
 
 enum flow_list { FLOW_NEW, FLOW_OLD, FLOW_CAPPED, FLOW_LISTS, FLOW_OUT = FLOW_LISTS };
 
@@ -26,11 +35,14 @@ struct flow {
     uint32_t next; // in its list
     uint32_t previous;
     uint32_t bucket_next; // or of the free ones
+    uint32_t rank_next; // in its rank
+    uint32_t rank_previous;
     uint16_t schedule; // where it is listed
     uint8_t lane;
     uint8_t group;
     uint8_t owner; // actor slot of a tenant's commands, or NO_ACTOR
     uint8_t list; // enum flow_list
+    uint8_t rank;
     int8_t deficit;
     bool owned; // commands: goes to one actor at a time
     bool tenantless;
@@ -43,7 +55,13 @@ struct flow_ends {
 
 struct schedule {
     struct flow_ends lists[LANE_COUNT][FLOW_LISTS];
+    uint32_t ranks[LANE_COUNT][FLOW_RANKS]; // heads
     uint32_t queued[LANE_COUNT]; // requests
+    uint32_t queued_all; // of all lanes
+    uint32_t waiting; // flows with a queue
+    uint32_t in_flight;
+    struct limit limit;
+    uint64_t refused; // by it
 };
 
 struct flow_table {
@@ -85,6 +103,10 @@ struct flow *flow_first(const struct flow_table *table, uint32_t schedule, uint3
 bool flow_waits(const struct flow_table *table, uint32_t schedule, uint32_t lane);
 // The same, without those that are capped.
 bool flow_waits_uncapped(const struct flow_table *table, uint32_t schedule);
+
+// A flow with the longest queue of a lane, within a factor of two. NULL: none waits.
+struct flow *flow_longest(const struct flow_table *table, uint32_t schedule, uint32_t lane);
+uint32_t flow_rank(const struct flow *flow, uint32_t queued); // with so many waiting
 
 // Charges one request about to be served; false: it is another flow's turn (this one moved back).
 MUST_USE bool flow_charge(struct flow_table *table, struct flow *flow);

@@ -544,7 +544,7 @@ static size_t kept_frame_costs(bool copied) {
 
 // X7. Why the broker copies what it queues into its slab (request.c) and forwards only what leaves
 // at once. Red: if keeping has become cheap, the copy can be spared; if a copy has become dear, the
-// memory of a broker in a flood is no longer BROKER_BYTES_MAX.
+// memory of a broker in a flood is no longer BROKER_QUEUE_MB.
 static void test_kept_frame_keeps_what_was_read_with_it(void) {
     EXPECT(kept_frame_costs(false) > 4096);
     EXPECT(kept_frame_costs(true) < 1024);

@@ -25,6 +25,7 @@ enum {
 struct broker_config {
     struct process_config base;
     const char *bind;
+    int64_t queue_mb;
 };
 
 static const struct setting settings[] = {
@@ -32,6 +33,8 @@ static const struct setting settings[] = {
     {"VALORIZE_BIND", SETTING_TEXT, 0, 1000, "",
      "endpoint to listen on; default: an ipc socket <name>.bus under run/",
      offsetof(struct broker_config, bind)},
+    {"VALORIZE_BROKER_QUEUE_MB", SETTING_INTEGER, BROKER_QUEUE_MB_MIN, BROKER_QUEUE_MB_MAX, "64",
+     "memory for messages that wait in a broker", offsetof(struct broker_config, queue_mb)},
 };
 
 struct shell {
@@ -245,7 +248,8 @@ int main(int argument_count, char **arguments) {
         .send = port_send,
         .refused = port_refused,
     };
-    const struct broker_options options = {.name = config.base.name};
+    const struct broker_options options = {.name = config.base.name,
+                                           .queue_mb = (uint32_t)config.queue_mb};
     shell.broker = broker_new(&options, &port, loop_now_us(shell.loop));
     int code = shell_run_process(&shell, &config);
 

@@ -75,7 +75,5 @@ void ownership_review(struct broker *broker) {
 }
 
 uint32_t flow_share(const struct broker *broker, const struct flow *flow) {
-    uint32_t window = flow->owner == NO_ACTOR ? broker->group_window[flow->group]
-                                              : broker->actors[flow->owner].window;
-    return MAX(1U, window / TENANT_QUEUE_SHARE);
+    return MAX(1U, schedule_window(broker, flow->schedule) / TENANT_QUEUE_SHARE);
 }

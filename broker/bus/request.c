@@ -10,7 +10,7 @@ static uint32_t bucket_of(uint64_t session, uint64_t correlation, uint8_t attemp
     return (uint32_t)(number_mix(session ^ number_mix(correlation) ^ attempt) % REQUEST_BUCKETS);
 }
 
-void request_pool_init(struct request_pool *pool) {
+void request_pool_init(struct request_pool *pool, uint64_t bytes) {
     *pool = (struct request_pool){
         .requests = calloc(REQUESTS_MAX, sizeof *pool->requests),
         .buckets = malloc(REQUEST_BUCKETS * sizeof *pool->buckets),
@@ -19,7 +19,9 @@ void request_pool_init(struct request_pool *pool) {
     ASSERT(pool->requests != NULL && pool->buckets != NULL);
     for (uint32_t i = 0; i < REQUEST_BUCKETS; i++)
         pool->buckets[i] = NO_INDEX;
-    slab_init(&pool->slab, BROKER_BYTES_MAX);
+    // A byte of each unit tells of it.
+    uint64_t units = (bytes - REQUEST_TABLE_BYTES) / (SLAB_UNIT_BYTES + 1);
+    slab_init(&pool->slab, units * SLAB_UNIT_BYTES);
 }
 
 void request_pool_deinit(struct request_pool *pool) {
@@ -83,17 +85,17 @@ bool request_keep_frame(struct request_pool *pool, struct request *request, cons
     if (copy == NULL)
         return false;
     memcpy(copy, frame, length);
-    request->frame = (uint32_t)((size_t)(copy - pool->slab.memory) / SLAB_BLOCK_BYTES_MIN);
+    request->frame = (uint32_t)((size_t)(copy - pool->slab.memory) / SLAB_UNIT_BYTES);
     request->length = length;
     pool->queued_bytes += length;
     return true;
 }
 
 char *request_frame(const struct request_pool *pool, const struct request *request) {
-    return pool->slab.memory + (size_t)request->frame * SLAB_BLOCK_BYTES_MIN;
+    return pool->slab.memory + (size_t)request->frame * SLAB_UNIT_BYTES;
 }
 
 void request_drop_frame(struct request_pool *pool, struct request *request) {
-    slab_give(&pool->slab, request_frame(pool, request));
+    slab_give(&pool->slab, request_frame(pool, request), request->length);
     pool->queued_bytes -= request->length;
 }

@@ -19,7 +19,7 @@ struct request {
     uint64_t correlation;
     uint64_t deadline_us;
     uint64_t arrived_us;
-    uint32_t frame; // queued: offset in the slab, in its smallest blocks; dispatched: queue_us
+    uint32_t frame; // queued: offset in the slab, in its units; dispatched: queue_us
     uint32_t length;
     uint32_t flow;
     uint32_t next; // in the flow's queue, or of the free ones
@@ -34,6 +34,11 @@ struct request {
 };
 static_assert(sizeof(struct request) == 64, "one cache line each");
 
+// Beside the frames, for all requests there may be.
+enum { REQUEST_TABLE_BYTES = REQUESTS_MAX * 64 + REQUEST_BUCKETS * 4 };
+static_assert(BROKER_QUEUE_MB_MIN * 1048576 > REQUEST_TABLE_BYTES + 2 * FRAME_BYTES_MAX,
+              "there is memory for the longest frame");
+
 struct request_pool {
     struct request *requests; // REQUESTS_MAX
     uint32_t *buckets;
@@ -46,7 +51,8 @@ struct request_pool {
     struct slab slab;
 };
 
-void request_pool_init(struct request_pool *pool);
+// bytes: of memory for what is queued, records included.
+void request_pool_init(struct request_pool *pool, uint64_t bytes);
 void request_pool_deinit(struct request_pool *pool);
 
 // A slot under that name; the caller sets the rest, state included. NULL when all are in use.

@@ -215,6 +215,9 @@ struct world *world_new(uint64_t seed, bool trace) {
     world->commands = 2 + chance(world, COMMANDS - 1);
     world->faults = faults_of_seed(world);
     client_init(world);
+    // Small hands are soon full; but where nobody may be refused, they take a burst.
+    world->window =
+        world->faults.gentle && !world->faults.flood ? WINDOW_QUERY : 2 + (uint32_t)(seed % 7);
     world->fault_gap_us = 50000 + chance(world, 1000000);
     world->requests_wanted = world->faults.flood ? HISTORY_MAX - 300 : 100 + chance(world, 300);
     world->calm_us = world->now_us + 3000000 + chance(world, 5000000);

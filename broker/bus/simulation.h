@@ -148,6 +148,7 @@ struct history {
     bool ordered; // a tenant's command: those without one have no order to keep
     bool own_key; // the client gave a key, and may ask again with it; else the edge makes one
     bool flood; // the next follows when it is answered
+    bool with_flood; // shares its queue
     bool accepted;
     bool cancelled;
     uint8_t mishandled; // bits of attempts whose frame came twice or was overtaken, as no
@@ -234,6 +235,7 @@ struct world {
     struct operation operations[OPERATIONS];
     uint32_t fault_gap_us; // at most, between two faults
     uint32_t brokers, edges, queries, commands; // taking part
+    uint32_t window; // that each actor grants
     struct event *heap;
     uint32_t heap_count, heap_capacity;
     struct process processes[PROCESSES];

@@ -55,19 +55,21 @@ static void client_send(struct world *world, uint32_t edge, const struct operati
         .body = {body, 8 + chance(world, 2000)},
         .request = (void *)((uintptr_t)id + 1),
     };
-    bool flood =
-        world->faults.flood && edge == FIRST_EDGE &&
-        operation->number == (world->faults.flood_of_tenant ? READ : READ_WITHOUT_TENANT) + 1;
+    bool of_tenant = world->faults.flood_of_tenant;
+    bool like_flood =
+        world->faults.flood && operation->number == (of_tenant ? READ : READ_WITHOUT_TENANT) + 1;
     struct history *history = &world->history[id];
-    *history = (struct history){.sent_us = world->now_us,
-                                .edge = (uint8_t)edge,
-                                .life = process->life,
-                                .tenant = (uint8_t)tenant,
-                                .ordered = operation->number == WRITE + 1,
-                                .wish = wish,
-                                .command = command,
-                                .flood = flood,
-                                .own_key = own_key};
+    *history =
+        (struct history){.sent_us = world->now_us,
+                         .edge = (uint8_t)edge,
+                         .life = process->life,
+                         .tenant = (uint8_t)tenant,
+                         .ordered = operation->number == WRITE + 1,
+                         .wish = wish,
+                         .command = command,
+                         .flood = like_flood && edge == FIRST_EDGE,
+                         .with_flood = like_flood && (of_tenant ? tenant == 0 : edge == FIRST_EDGE),
+                         .own_key = own_key};
     uint64_t correlation = 0;
     enum status status =
         requester_request(process->requester, &outgoing, process_now_us(world, edge), &correlation);

@@ -105,7 +105,7 @@ static void process_start_peer(struct world *world, uint32_t index) {
         .instance = instance,
         .process = index,
         .broker_count = world->brokers,
-        .window = 2 + (uint32_t)(world->seed % 7),
+        .window = world->window,
         .operations = query ? query_operations : command_operations,
         .operation_count = 2,
     };

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "limit.h"
+
+enum { HANDS = 2, PRESSED_MIN = 2 };
+
+void limit_begin(struct limit *limit, uint64_t now_us) {
+    limit->began_us = limit->answered_us = now_us;
+    limit->arrived = limit->answered = 0;
+    limit->periods = 0;
+    limit->pressed = 0;
+}
+
+void limit_arrive(struct limit *limit) {
+    limit->arrived++;
+}
+
+bool limit_answer(struct limit *limit, uint64_t now_us) {
+    if (now_us - limit->answered_us > LIMIT_STILL_US) {
+        limit_begin(limit, now_us);
+        return false;
+    }
+    limit->answered_us = now_us;
+    limit->answered++;
+    uint64_t length_us = now_us - limit->began_us;
+    if (length_us < LIMIT_PERIOD_US)
+        return false;
+    uint64_t capacity = (uint64_t)limit->answered * LIMIT_TARGET_US / length_us;
+    limit->capacities[limit->periods % LIMIT_PERIODS] = (uint32_t)capacity;
+    limit->periods++;
+    limit->pressed = limit->arrived > limit->answered ? limit->pressed + 1 : 0;
+    limit->arrived = limit->answered = 0;
+    limit->began_us = now_us;
+    return true;
+}
+
+uint32_t limit_most(const struct limit *limit, uint32_t window) {
+    if (limit->pressed < PRESSED_MIN)
+        return UINT32_MAX;
+    uint32_t most = HANDS * window;
+    for (uint32_t i = 0; i < MIN(limit->periods, (uint32_t)LIMIT_PERIODS); i++)
+        most = MAX(most, limit->capacities[i]);
+    return most;
+}

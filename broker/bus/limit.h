@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// How many requests may be with one set of actors, in their hands and in the queue before them:
+// as many as they answer in LIMIT_TARGET_US (Little's law), so that one that is taken is answered
+// in about that time. Pure arithmetic; who has to go is overload.c's choice.
+//
+// What the actors can do shows only while something waits for them. So a queue is measured, in
+// periods, from the request that found it empty on. The limit follows the best of the last
+// periods: it grows with the first better one, and one bad period lowers nothing. It holds only
+// after two periods in which more came than was answered, until one in which that is not so: a
+// burst, or a backlog that a fault has left behind, drains by itself. Actors that answer nothing
+// at all stand still; that is for heartbeats to judge.
+#pragma once
+#include "contract.h"
+
+enum {
+    LIMIT_TARGET_US = 100000,
+    LIMIT_PERIOD_US = 40000,
+    LIMIT_PERIODS = 8, // remembered
+    LIMIT_STILL_US = 250000, // without an answer: nothing measured before it counts
+};
+
+struct limit {
+    uint64_t began_us; // of the period
+    uint64_t answered_us; // when there was an answer last, or the queue began
+    uint32_t arrived; // in the period
+    uint32_t answered;
+    uint32_t capacities[LIMIT_PERIODS]; // answers in a target time, as measured
+    uint32_t periods; // measured
+    uint32_t pressed; // periods in a row in which more came than was answered
+};
+
+// A request comes that finds nothing waiting: whatever was measured is of an earlier queue.
+void limit_begin(struct limit *limit, uint64_t now_us);
+
+// A request comes, whether it is taken or not.
+void limit_arrive(struct limit *limit);
+
+// One of them was answered by an actor. True: that ended a period.
+bool limit_answer(struct limit *limit, uint64_t now_us);
+
+// How many there may be. UINT32_MAX: as many as come. window: what the actors take in hand; twice
+// as many are always welcome, so that a whole hand is refilled at once and no limit makes them
+// slower.
+uint32_t limit_most(const struct limit *limit, uint32_t window);
