@@ -185,7 +185,7 @@ static void rig_act(struct rig *rig) {
             broker_drain(rig->broker, rig->now_us);
         break;
     case 12: {
-        const uint16_t numbers[] = {fuzz_byte(&rig->input), fuzz_short(&rig->input)};
+        const uint16_t numbers[] = {fuzz_byte(&rig->input), (uint16_t)fuzz_short(&rig->input)};
         broker_pause(rig->broker, numbers, fuzz_byte(&rig->input) % 3, rig->now_us);
         break;
     }

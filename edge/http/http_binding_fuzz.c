@@ -24,10 +24,11 @@ static struct text take_text(const uint8_t **at, size_t *left) {
 
 static void fuzz_headers(struct text text) {
     uint8_t trace[TRACE_BYTES];
+    uint8_t parent[SPAN_ID_BYTES];
     char id[REQUEST_ID_BYTES_MAX + 1];
     uint64_t random = 1;
     struct token token;
-    trace_begin(text, &random, trace);
+    trace_begin(text, &random, trace, parent);
     request_id_begin(text, trace, id);
     (void)token_parse(text, &token);
     (void)media_accepts_json(text);
