@@ -207,6 +207,26 @@ class System:
             total += int(file.read_text().split()[0])
         return total / 1e9
 
+    def edges_of(self, sockets):
+        """Which edge holds the other end of each of a client's sockets."""
+        port = self.address[1]
+        inodes = {}  # of the edges' ends, by the clients' ports
+        with open("/proc/net/tcp") as table:
+            for line in list(table)[1:]:
+                _, local, remote, *fields = line.split()
+                if int(local.split(":")[1], 16) == port:
+                    inodes[int(remote.split(":")[1], 16)] = fields[6]
+        holders = {}
+        for name in self.names("http"):
+            folder = f"/proc/{self.pid(name)}/fd"
+            for descriptor in os.listdir(folder):
+                try:
+                    holders[os.readlink(f"{folder}/{descriptor}")] = name
+                except FileNotFoundError:
+                    pass  # closed meanwhile
+        return [holders.get(f"socket:[{inodes.get(socket.getsockname()[1])}]")
+                for socket in sockets]
+
     def descriptors(self, name):
         return len(os.listdir(f"/proc/{self.pid(name)}/fd"))
 

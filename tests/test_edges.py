@@ -57,26 +57,6 @@ def cannot_start(edges):
     until(edges.all_ready, 8 * SLACK, "all are ready again")
 
 
-def edges_of(system, sockets):
-    """Which edge holds the other end of each socket."""
-    port = system.address[1]
-    inodes = {}  # of the edges' ends, by the clients' ports
-    with open("/proc/net/tcp") as table:
-        for line in list(table)[1:]:
-            _, local, remote, *fields = line.split()
-            if int(local.split(":")[1], 16) == port:
-                inodes[int(remote.split(":")[1], 16)] = fields[6]
-    holders = {}
-    for name in EDGES:
-        folder = f"/proc/{system.pid(name)}/fd"
-        for descriptor in os.listdir(folder):
-            try:
-                holders[os.readlink(f"{folder}/{descriptor}")] = name
-            except FileNotFoundError:
-                pass  # closed meanwhile
-    return [holders.get(f"socket:[{inodes.get(socket.getsockname()[1])}]") for socket in sockets]
-
-
 def get_alive(wire):
     wire.send("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
     answer = wire.answer()
@@ -90,7 +70,7 @@ def connect(system, count):
     for _ in range(count):
         wires.append(Wire(*system.address))
         get_alive(wires[-1])
-    return wires, edges_of(system, [wire.socket for wire in wires])
+    return wires, system.edges_of([wire.socket for wire in wires])
 
 
 def close_all(wires):
@@ -114,7 +94,7 @@ def test_each_edge_has_its_share_of_the_connections(edges):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hanging"])
 def test_an_edge_that_dies_breaks_no_connection_of_the_other(edges, load, number):
-    owners = edges_of(edges, [client.connection.sock for client in load.clients])
+    owners = edges.edges_of([client.connection.sock for client in load.clients])
     assert set(owners) == set(EDGES)
     start = time.monotonic()
     pid = edges.signal("http-1", number)

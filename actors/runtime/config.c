@@ -26,6 +26,7 @@ static const char *const known[] = {
     "VALORIZE_METRICS_PORT",
     "VALORIZE_NAME",
     "VALORIZE_OPERATIONS",
+    "VALORIZE_RATE_LIMIT",
     "VALORIZE_TASKS_PORT",
     "VALORIZE_TESTING",
     "VALORIZE_WS_PORT",

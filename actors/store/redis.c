@@ -123,6 +123,7 @@ static struct redis_answer answer_read(const redisReply *reply) {
         answer.kind = REDIS_ANSWER_NIL;
     } else if (reply->type == REDIS_REPLY_INTEGER) {
         answer.kind = REDIS_ANSWER_INTEGER;
+        answer.integer = reply->integer;
     } else if (reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_ERROR) {
         answer.kind = reply->type == REDIS_REPLY_STRING ? REDIS_ANSWER_BYTES : REDIS_ANSWER_ERROR;
         answer.bytes = reply_text(reply);

@@ -27,6 +27,7 @@ enum redis_answer_kind {
 struct redis_answer { // valid during the callback
     enum redis_answer_kind kind;
     struct text bytes; // of BYTES and ERROR
+    int64_t integer; // of INTEGER
     uint32_t count; // of a LIST, REDIS_ITEMS_MAX at most
     struct text items[REDIS_ITEMS_MAX]; // bytes == NULL: nil, or not bytes
 };

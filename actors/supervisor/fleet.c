@@ -69,22 +69,31 @@ struct class {
     const char *name; // children are <name>-1, <name>-2, ...
     enum stage stage;
     size_t count; // offset in the configuration
-    bool store; // needs DATABASE_URL and REDIS_URL
+    bool database; // gets DATABASE_URL
+    bool redis; // gets REDIS_URL
     bool edge; // gets the listening socket
     const char *passed[3]; // variables it gets as we got them
 };
 
 static const struct class classes[] = {
-    {"broker", STAGE_BROKERS, offsetof(struct up_config, broker_count), false, false, {NULL}},
+    {"broker",
+     STAGE_BROKERS,
+     offsetof(struct up_config, broker_count),
+     false,
+     false,
+     false,
+     {NULL}},
     {"query",
      STAGE_ACTORS,
      offsetof(struct up_config, query_count),
+     true,
      true,
      false,
      {"VALORIZE_OPERATIONS"}},
     {"command",
      STAGE_ACTORS,
      offsetof(struct up_config, command_count),
+     true,
      true,
      false,
      {"VALORIZE_OPERATIONS"}},
@@ -93,7 +102,8 @@ static const struct class classes[] = {
      offsetof(struct up_config, http_count),
      false,
      true,
-     {"VALORIZE_TESTING"}},
+     true,
+     {"VALORIZE_TESTING", "VALORIZE_RATE_LIMIT"}},
 };
 
 static int64_t class_count(const struct class *class, const struct up_config *config) {
@@ -135,10 +145,10 @@ static void describe_process(struct supervisor *supervisor, const struct child *
         if (value != NULL)
             add_variable(supervisor, program, class->passed[i], value);
     }
-    if (class->store) {
+    if (class->database)
         add_variable(supervisor, program, "DATABASE_URL", supervisor->database_url);
+    if (class->redis)
         add_variable(supervisor, program, "REDIS_URL", supervisor->redis_url);
-    }
     if (class->edge && supervisor->listener >= 0) {
         char number[16];
         (void)snprintf(number, sizeof number, "%d", supervisor->listener); // fits

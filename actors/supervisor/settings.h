@@ -18,6 +18,7 @@ struct up_config {
     const char *redis_url;
     int64_t cloud_port; // PORT
     bool testing; // the edges read it themselves
+    int64_t rate_limit; // likewise
     struct collector_config collector; // likewise
     bool only_end; // not a setting: what runs is to be ended, nothing is made
 };

@@ -5,6 +5,7 @@
 #include "http_listener.h"
 #include "limits.h"
 #include "process.h"
+#include "rate_exchange.h"
 #include "server.h"
 
 #include <errno.h>
@@ -12,6 +13,10 @@
 #include <stdio.h>
 #include <string.h>
 
+enum {
+    RATE_LIMIT_USUAL = 6000, // a hundred a second: no app asks so much, a client run wild does
+    RATE_LIMIT_NOT_SAID = -1,
+};
 enum { DRAIN_LOOK_MS = 20, DRAIN_RESERVE_MS = 1000 }; // the rest of DRAIN_MS is the session's
 
 struct http_config {
@@ -22,6 +27,8 @@ struct http_config {
     int64_t listen_fd;
     bool testing;
     struct collector_config collector;
+    int64_t rate_limit;
+    const char *redis_url;
 };
 
 static const struct setting settings[] = {
@@ -39,11 +46,19 @@ static const struct setting settings[] = {
     {"VALORIZE_TESTING", SETTING_BOOLEAN, 0, 1, "0", "1: operations for tests exist",
      offsetof(struct http_config, testing)},
     COLLECTOR_SETTINGS(struct http_config, collector),
+    {"VALORIZE_RATE_LIMIT", SETTING_INTEGER, RATE_LIMIT_NOT_SAID, RATE_LIMIT_MAX, "-1",
+     "requests a minute of one token; 0: no limit; -1: 6000, none with VALORIZE_TESTING",
+     offsetof(struct http_config, rate_limit)},
+    {"REDIS_URL", SETTING_TEXT, 0, 4000, "",
+     "the Redis through which edges share that limit; empty: each has its own",
+     offsetof(struct http_config, redis_url)},
 };
 
 struct edge {
     struct loop *loop;
     struct process *process;
+    struct rate_table *rates; // NULL: no limit
+    struct rate_exchange *exchange; // NULL: not shared
     struct server *server;
     struct collector *collector; // NULL: spans are not wanted
     struct timer drain_timer;
@@ -71,6 +86,12 @@ static void edge_metrics(void *context, struct metrics *metrics) {
     server_metrics(edge->server, metrics);
     if (edge->collector != NULL)
         collector_metrics(edge->collector, metrics);
+    if (edge->exchange != NULL)
+        rate_exchange_metrics(edge->exchange, metrics);
+}
+
+static void edge_on_trouble(const char *sentence) {
+    log_line(LOG_WARNING, NULL, sentence, "counts", "rate limits", NULL);
 }
 
 // Clients that keep their connections are served to the end of the time there is; the collector has
@@ -122,6 +143,39 @@ static int edge_listen(const struct http_config *config) {
     return listener;
 }
 
+// Where anybody may make tokens, a limit a token keeps nobody out.
+static int64_t edge_rate_limit(const struct http_config *config) {
+    if (config->rate_limit != RATE_LIMIT_NOT_SAID)
+        return config->rate_limit;
+    return config->testing ? 0 : RATE_LIMIT_USUAL;
+}
+
+// False after a sentence on stderr.
+static bool edge_make_rates(struct edge *edge, const struct http_config *config) {
+    uint32_t limit = (uint32_t)edge_rate_limit(config);
+    if (limit == 0)
+        return true;
+    char sentence[512] = "There is not enough memory to count the requests of tokens";
+    edge->rates = rate_table_new(limit);
+    if (edge->rates != NULL && config->redis_url[0] == '\0')
+        return true;
+    uint64_t seed;
+    digest_random(&seed, sizeof seed);
+    if (edge->rates != NULL)
+        edge->exchange = rate_exchange_new(edge->loop,
+                                           &(struct rate_exchange_options){
+                                               .table = edge->rates,
+                                               .url = config->redis_url,
+                                               .name = config->base.name,
+                                               .seed = seed,
+                                               .on_trouble = edge_on_trouble,
+                                           },
+                                           sentence, sizeof sentence);
+    if (edge->exchange == NULL)
+        fprintf(stderr, "%s.\n", sentence);
+    return edge->exchange != NULL;
+}
+
 static bool edge_make(struct edge *edge, const struct http_config *config, int listener) {
     uint64_t seed;
     digest_random(&seed, sizeof seed);
@@ -139,6 +193,7 @@ static bool edge_make(struct edge *edge, const struct http_config *config, int l
         .loop = edge->loop,
         .listener = listener,
         .connections_max = http_connections_allowed(HTTP_CONNECTIONS_MAX),
+        .rates = edge->rates,
         .testing = config->testing,
         .access_log = strcmp(config->base.log_level, "debug") == 0,
         .seed = seed,
@@ -177,13 +232,15 @@ int main(int argument_count, char **arguments) {
     char port[8];
     (void)snprintf(port, sizeof port, "%u", http_listener_port(listener));
     int code = 1;
-    if (edge_make(&edge, &config, listener)) {
+    if (edge_make_rates(&edge, &config) && edge_make(&edge, &config, listener)) {
         log_line(LOG_INFO, NULL, "Listening.", "address", config.address, "port", port, NULL);
         code = process_run(edge.process);
     }
     edge.server = server_free(edge.server); // ends what is in hand, on the session
     edge.collector = collector_free(edge.collector);
     edge.process = process_free(edge.process);
+    edge.exchange = rate_exchange_free(edge.exchange);
+    edge.rates = rate_table_free(edge.rates);
     edge.loop = loop_free(edge.loop);
     return code;
 }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // A request is a `struct call` from its first line to its answer. It goes through the functions
-// of this file from top to bottom; each either hands it on or answers it:
-//   call_begin -> call_route -> call_authenticate -> (look-up ->) call_send -> (bus ->) call_end
+// of this file from top to bottom; each either hands it on or answers it (call_end):
+//   call_begin -> call_route -> call_authenticate -> (look-up) -> call_admit -> call_send -> (bus)
 #include "server.h"
 
 #include "codec.h"
-#include "digest.h"
 #include "document.h"
 #include "http_server.h"
 #include "journal.h"
 #include "json.h"
 #include "json_binding.h"
+#include "key.h"
 #include "limits.h"
 #include "log.h"
 #include "media.h"
@@ -28,6 +28,7 @@
 enum {
     SCRATCH_BYTES = 4 << 20, // one request's fields and packed body, or one error's text
     BARE_ANSWER_BYTES = 512,
+    DELAY_BYTES = 16,
 };
 
 enum known_header {
@@ -67,6 +68,7 @@ struct call {
     struct lookup *lookup; // while it waits for one
     struct token token;
     struct uuid tenant;
+    struct rate_verdict rate; // seconds == 0: not judged
     bool on_bus;
     uint64_t correlation; // while it is on the bus
     uint32_t parameter_count;
@@ -111,11 +113,9 @@ static uint32_t route_index(const struct call *call) {
     return (uint32_t)(operation - operations);
 }
 
-enum { DELAY_BYTES = 16 };
-
 static bool status_wants_retry(enum status status) {
-    return status == STATUS_OVER_SHARE || status == STATUS_UNAVAILABLE || status == STATUS_LOST ||
-           status == STATUS_BUSY;
+    return status == STATUS_OVER_SHARE || status == STATUS_OVER_LIMIT ||
+           status == STATUS_UNAVAILABLE || status == STATUS_LOST || status == STATUS_BUSY;
 }
 
 static uint64_t call_now_us(const struct call *call) {
@@ -148,7 +148,7 @@ static void call_time(const struct call *call, char text[TIMING_BYTES]) {
 static void call_end(struct call *call, enum status status, struct text body,
                      const struct answer *answer, const char *allow) {
     char timing[TIMING_BYTES];
-    char retry[DELAY_BYTES];
+    char retry[DELAY_BYTES], rate[RATE_TEXT_BYTES];
     struct http_response response = {.code = status_http(status), .body = body};
     call_time(call, timing);
     if (body.length > 0)
@@ -158,12 +158,19 @@ static void call_end(struct call *call, enum status status, struct text body,
     header_add(&response, "Access-Control-Allow-Origin", "*");
     if (call->http->headers[HEADER_ORIGIN].bytes != NULL)
         header_add(&response, "Access-Control-Expose-Headers",
-                   "X-Request-Id, Server-Timing, Retry-After, Idempotency-Replayed");
+                   "X-Request-Id, Server-Timing, Retry-After, Idempotency-Replayed, RateLimit, "
+                   "RateLimit-Policy");
     if (status_wants_retry(status)) {
         uint64_t delay_us = answer == NULL ? 0 : answer->retry_after_us;
-        (void)snprintf(retry, sizeof retry, "%u",
-                       (unsigned)MAX(RETRY_AFTER_S, (delay_us + 999999) / 1000000));
+        uint64_t delay_s =
+            status == STATUS_OVER_LIMIT ? call->rate.seconds : (delay_us + 999999) / 1000000;
+        (void)snprintf(retry, sizeof retry, "%u", (unsigned)MAX(RETRY_AFTER_S, delay_s));
         header_add(&response, "Retry-After", retry);
+    }
+    if (call->rate.seconds > 0) {
+        rate_write(&call->rate, rate);
+        header_add(&response, "RateLimit-Policy", rate_policy(call->server->options.rates));
+        header_add(&response, "RateLimit", rate);
     }
     if (answer != NULL && (answer->block.flags & REPLY_REPLAYED) != 0)
         header_add(&response, "Idempotency-Replayed", "true");
@@ -178,7 +185,7 @@ static void call_end(struct call *call, enum status status, struct text body,
 static void call_fail(struct call *call, const struct failure *failure, const struct answer *answer,
                       const char *allow) {
     struct arena *scratch = &call->server->scratch;
-    arena_reset(scratch); // the failure's texts are literals or in the answer: see the callers
+    arena_reset(scratch); // the failure's texts are the callers': none is here
     call_end(call, failure->status, problem_write(failure, scratch), answer, allow);
 }
 
@@ -257,6 +264,21 @@ static void call_look_up(struct call *call) {
     call_refuse(call, status);
 }
 
+// Its tenant is known: it counts.
+static void call_admit(struct call *call) {
+    struct rate_table *rates = call->server->options.rates;
+    char sentence[RATE_SENTENCE_BYTES];
+    if (rates != NULL)
+        call->rate = rate_take(rates, call->token.id, call->server->options.wall_us());
+    if (rates == NULL || call->rate.passes) {
+        call_send(call);
+        return;
+    }
+    rate_explain(rates, &call->rate, sentence);
+    struct failure failure = {.status = STATUS_OVER_LIMIT, .sentence = text_of(sentence)};
+    call_fail(call, &failure, NULL, NULL);
+}
+
 static void call_authenticate(struct call *call) {
     struct server *server = call->server;
     if (!token_parse(call->http->headers[HEADER_AUTHORIZATION], &call->token)) {
@@ -266,7 +288,7 @@ static void call_authenticate(struct call *call) {
     switch (tenant_find(server->tenants, &call->token, loop_now_us(server->options.loop),
                         server->options.wall_us(), &call->tenant)) {
     case TENANT_KNOWN:
-        call_send(call);
+        call_admit(call);
         return;
     case TENANT_UNKNOWN:
         call_refuse(call, STATUS_UNAUTHENTICATED);
@@ -337,26 +359,6 @@ static void call_abandon(void *context, struct http_request *http) {
 
 // --- onto the bus ------------------------------------------------------------------------------
 
-static bool key_is_sane(struct text key) {
-    if (key.length == 0 || key.length > IDEMPOTENCY_KEY_BYTES_MAX)
-        return false;
-    for (uint32_t i = 0; i < key.length; i++)
-        if (key.bytes[i] < 0x20 || key.bytes[i] > 0x7e)
-            return false;
-    return true;
-}
-
-// What the client calls its key counts for this tenant and operation only.
-static void key_hash(const struct call *call, struct text key, uint8_t ret_key[16]) {
-    uint8_t number[] = {(uint8_t)(call->operation->number >> 8), (uint8_t)call->operation->number};
-    const struct text parts[] = {
-        {(const char *)call->tenant.bytes, sizeof call->tenant.bytes},
-        {(const char *)number, sizeof number},
-        key,
-    };
-    digest_short(parts, COUNT_OF(parts), ret_key);
-}
-
 // Checks the key and the fields, so that all that is wrong is told at once.
 static enum status call_pack(struct call *call, struct failure *failure, struct text *ret_body) {
     struct arena *scratch = &call->server->scratch;
@@ -394,14 +396,13 @@ static void call_send(struct call *call) {
     arena_reset(&server->scratch);
     enum status status = call_pack(call, &failure, &outgoing.body);
     if (status != STATUS_OK) {
-        struct text body = problem_write(&failure, &server->scratch);
-        call_end(call, status, body, NULL, NULL);
+        call_end(call, status, problem_write(&failure, &server->scratch), NULL, NULL);
         return;
     }
     uint8_t key[16];
     struct text key_text = call->http->headers[HEADER_IDEMPOTENCY_KEY];
     if (call->operation->kind == OPERATION_COMMAND && key_text.bytes != NULL) {
-        key_hash(call, key_text, key);
+        key_hash(key_text, call->tenant, call->operation, key);
         outgoing.key = key;
     }
     status = session_request(server->session, &outgoing, &call->correlation);
@@ -441,7 +442,7 @@ static void lookup_end(struct server *server, struct lookup *lookup, const struc
         call->tenant = view.tenant_id;
         call->trips[TRIP_LOOK_UP] = trip_of(answer, call->http->received_us, call_now_us(call));
         if (refusal == STATUS_OK)
-            call_send(call);
+            call_admit(call);
         else
             call_fail(call, &(struct failure){.status = refusal}, answer, NULL);
     }

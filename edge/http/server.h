@@ -6,6 +6,7 @@
 #pragma once
 #include "collector.h"
 #include "loop.h"
+#include "rate.h"
 #include "session.h"
 
 struct server;
@@ -14,6 +15,7 @@ struct server_options {
     struct loop *loop;
     int listener; // owned by the server
     uint32_t connections_max;
+    struct rate_table *rates; // outlives the server; NULL: no limit a token
     bool testing; // testing operations exist
     bool access_log; // a line a request at DEBUG
     uint64_t seed; // of trace ids: they need to be different, not secret
