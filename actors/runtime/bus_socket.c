@@ -15,7 +15,12 @@ enum {
     SILENT_TCP_MS = 1500, // unacknowledged so long: the connection is dropped
     CONNECTIONS_WAITING_MAX = 1024,
     CHANGE_EVENT_BYTES = 6, // of a monitor's first frame: u16 event, u32 value
+    HANDSHAKE_FAILED = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                       ZMQ_EVENT_HANDSHAKE_FAILED_AUTH,
 };
+
+static const char gate_endpoint[] = "inproc://zeromq.zap.01"; // where ZeroMQ looks for it
+static const char gate_domain[] = "valorize";
 
 struct bus {
     void *context;
@@ -30,6 +35,7 @@ struct bus_socket {
     int change_descriptor;
     zmq_msg_t frame; // last received; always initialized
     uint64_t skipped;
+    char *gate_bytes; // of a gate's last request
 };
 
 struct bus *bus_new(void) {
@@ -92,11 +98,30 @@ static struct bus_socket *socket_refused(struct bus_socket *socket) {
     return socket;
 }
 
-struct bus_socket *bus_socket_bind(struct bus *bus, const char *endpoint) {
+static bool key_set(void *socket, int option, const char *key) {
+    return zmq_setsockopt(socket, option, key, strlen(key) + 1) == 0;
+}
+
+// False for what is no key.
+static bool keys_set(struct bus_socket *socket, const struct bus_keys *keys) {
+    if (keys == NULL)
+        return true;
+    if (keys->broker_key != NULL)
+        return key_set(socket->socket, ZMQ_CURVE_SERVERKEY, keys->broker_key) &&
+               key_set(socket->socket, ZMQ_CURVE_PUBLICKEY, keys->public_key) &&
+               key_set(socket->socket, ZMQ_CURVE_SECRETKEY, keys->secret_key);
+    option_set(socket->socket, ZMQ_CURVE_SERVER, 1);
+    ASSERT(zmq_setsockopt(socket->socket, ZMQ_ZAP_DOMAIN, gate_domain, sizeof gate_domain - 1) ==
+           0);
+    return key_set(socket->socket, ZMQ_CURVE_SECRETKEY, keys->secret_key);
+}
+
+struct bus_socket *bus_socket_bind(struct bus *bus, const char *endpoint,
+                                   const struct bus_keys *keys) {
     struct bus_socket *socket = socket_new(bus, ZMQ_ROUTER);
     socket->routes = true;
     option_set(socket->socket, ZMQ_ROUTER_MANDATORY, 1);
-    if (zmq_bind(socket->socket, endpoint) != 0)
+    if (!keys_set(socket, keys) || zmq_bind(socket->socket, endpoint) != 0)
         return socket_refused(socket);
     return socket;
 }
@@ -104,7 +129,7 @@ struct bus_socket *bus_socket_bind(struct bus *bus, const char *endpoint) {
 static void monitor_open(struct bus *bus, struct bus_socket *socket) {
     char name[40];
     (void)snprintf(name, sizeof name, "inproc://monitor-%u", bus->monitors++);
-    int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED;
+    int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | HANDSHAKE_FAILED;
     ASSERT(zmq_socket_monitor(socket->socket, name, events) == 0);
     socket->monitor = zmq_socket(bus->context, ZMQ_PAIR);
     ASSERT(socket->monitor != NULL);
@@ -113,13 +138,14 @@ static void monitor_open(struct bus *bus, struct bus_socket *socket) {
     socket->change_descriptor = descriptor_of(socket->monitor);
 }
 
-struct bus_socket *bus_socket_dial(struct bus *bus, const char *endpoint) {
+struct bus_socket *bus_socket_dial(struct bus *bus, const char *endpoint,
+                                   const struct bus_keys *keys) {
     struct bus_socket *socket = socket_new(bus, ZMQ_DEALER);
     option_set(socket->socket, ZMQ_IMMEDIATE, 1);
     option_set(socket->socket, ZMQ_RECONNECT_IVL, REDIAL_MS_MIN);
     option_set(socket->socket, ZMQ_RECONNECT_IVL_MAX, REDIAL_MS_MAX);
     monitor_open(bus, socket);
-    if (zmq_connect(socket->socket, endpoint) != 0)
+    if (!keys_set(socket, keys) || zmq_connect(socket->socket, endpoint) != 0)
         return socket_refused(socket);
     return socket;
 }
@@ -133,6 +159,7 @@ struct bus_socket *bus_socket_free(struct bus_socket *socket) {
         ASSERT(zmq_close(socket->monitor) == 0);
     }
     ASSERT(zmq_close(socket->socket) == 0);
+    free(socket->gate_bytes);
     free(socket);
     return NULL;
 }
@@ -197,6 +224,14 @@ bool bus_socket_receive(struct bus_socket *socket, struct bus_frame *ret_frame) 
         rest_skip(socket);
         socket->skipped++;
     }
+}
+
+bool bus_socket_endpoint(const struct bus_socket *socket, char *ret_endpoint, size_t size) {
+    return zmq_getsockopt(socket->socket, ZMQ_LAST_ENDPOINT, ret_endpoint, &size) == 0;
+}
+
+const char *bus_socket_property(struct bus_socket *socket, const char *name) {
+    return zmq_msg_gets(&socket->frame, name);
 }
 
 uint64_t bus_socket_skipped(const struct bus_socket *socket) {
@@ -288,9 +323,54 @@ enum bus_change bus_socket_change(struct bus_socket *socket) {
             change = BUS_CONNECTED;
         else if (event == ZMQ_EVENT_DISCONNECTED)
             change = BUS_DISCONNECTED;
+        else if ((event & HANDSHAKE_FAILED) != 0)
+            change = BUS_REFUSED;
     }
     (void)zmq_msg_close(&part); // initialized, so it cannot fail
     if (change != BUS_SAME)
         socket_take_news(socket->socket);
     return change;
+}
+
+// --- the gate ----------------------------------------------------------------------------------
+
+struct bus_socket *bus_gate_new(struct bus *bus) {
+    struct bus_socket *gate = socket_new(bus, ZMQ_REP);
+    gate->gate_bytes = malloc(GATE_BYTES_MAX);
+    ASSERT(gate->gate_bytes != NULL);
+    if (zmq_bind(gate->socket, gate_endpoint) != 0)
+        return socket_refused(gate);
+    return gate;
+}
+
+// Copied: a part is valid only until the next one is received.
+bool bus_gate_receive(struct bus_socket *gate, struct gate_request *ret_request) {
+    size_t used = 0;
+    bool good = true;
+    ret_request->count = 0;
+    if (!frame_receive(gate->socket, &gate->frame))
+        return false;
+    do {
+        size_t length = zmq_msg_size(&gate->frame);
+        good &= ret_request->count < GATE_PARTS_MAX && length <= GATE_BYTES_MAX - used;
+        if (!good)
+            continue;
+        memcpy(gate->gate_bytes + used, zmq_msg_data(&gate->frame), length);
+        ret_request->parts[ret_request->count++] =
+            (struct text){gate->gate_bytes + used, (uint32_t)length};
+        used += length;
+    } while (zmq_msg_more(&gate->frame) && frame_receive(gate->socket, &gate->frame));
+    if (!good)
+        ret_request->count = 0;
+    return true;
+}
+
+void bus_gate_answer(struct bus_socket *gate, const struct text *parts, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        zmq_msg_t part;
+        ASSERT(zmq_msg_init_size(&part, parts[i].length) == 0); // some bytes
+        memcpy(zmq_msg_data(&part), parts[i].bytes, parts[i].length);
+        if (!part_send(gate->socket, &part, i + 1 < count ? ZMQ_SNDMORE : 0))
+            (void)zmq_msg_close(&part); // initialized, so it cannot fail
+    }
 }

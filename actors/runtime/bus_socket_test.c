@@ -25,7 +25,7 @@ static void setup_unbound(void) {
 
 static void setup(void) {
     setup_unbound();
-    router = bus_socket_bind(bus, endpoint);
+    router = bus_socket_bind(bus, endpoint, NULL);
     EXPECT(router != NULL);
 }
 
@@ -56,7 +56,7 @@ static enum bus_change change(struct bus_socket *socket) {
 }
 
 static struct bus_socket *dial(void) {
-    struct bus_socket *dealer = bus_socket_dial(bus, endpoint);
+    struct bus_socket *dealer = bus_socket_dial(bus, endpoint, NULL);
     EXPECT(dealer != NULL);
     EXPECT_INTEGER(change(dealer), BUS_CONNECTED);
     return dealer;
@@ -159,7 +159,7 @@ static void test_killed_peer_is_noticed(void) {
     ASSERT(child >= 0);
     if (child == 0) {
         struct bus *own = bus_new();
-        struct bus_socket *dealer = bus_socket_dial(own, endpoint);
+        struct bus_socket *dealer = bus_socket_dial(own, endpoint, NULL);
         EXPECT_INTEGER(change(dealer), BUS_CONNECTED);
         send_text(dealer, 0, "hello");
         for (;;)
@@ -179,9 +179,9 @@ static void test_killed_peer_is_noticed(void) {
 // X8: nothing is accepted for a broker that is not there (IMMEDIATE), so nothing is black-holed.
 static void test_dialing_socket_accepts_only_while_connected(void) {
     setup_unbound();
-    struct bus_socket *dealer = bus_socket_dial(bus, endpoint);
+    struct bus_socket *dealer = bus_socket_dial(bus, endpoint, NULL);
     EXPECT(!bus_socket_send(dealer, 0, TEXT("x"), (struct text){0}));
-    router = bus_socket_bind(bus, endpoint);
+    router = bus_socket_bind(bus, endpoint, NULL);
     EXPECT(router != NULL);
     EXPECT_INTEGER(change(dealer), BUS_CONNECTED);
     send_text(dealer, 0, "now");
@@ -230,9 +230,9 @@ static void test_ending_does_not_hang(void) {
 
 static void test_senseless_endpoint_is_refused(void) {
     bus = bus_new();
-    EXPECT(bus_socket_bind(bus, "nonsense") == NULL);
-    EXPECT(bus_socket_dial(bus, "carrier-pigeon://x") == NULL);
-    EXPECT(bus_socket_dial(bus, "") == NULL);
+    EXPECT(bus_socket_bind(bus, "nonsense", NULL) == NULL);
+    EXPECT(bus_socket_dial(bus, "carrier-pigeon://x", NULL) == NULL);
+    EXPECT(bus_socket_dial(bus, "", NULL) == NULL);
     bus = bus_free(bus);
 }
 

@@ -21,6 +21,7 @@ static const char *const known[] = {
     "VALORIZE_DATA",
     "VALORIZE_HTTP_ADDRESS",
     "VALORIZE_HTTP_PORT",
+    "VALORIZE_KEYS",
     "VALORIZE_LISTEN_FD",
     "VALORIZE_LOG_LEVEL",
     "VALORIZE_METRICS_PORT",

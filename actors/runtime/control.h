@@ -35,7 +35,11 @@ struct wire_range {
     uint32_t newest;
 };
 
-enum refusal_reason { REFUSED_VERSION = 1, REFUSED_ROLE };
+enum refusal_reason {
+    REFUSED_VERSION = 1,
+    REFUSED_ROLE, // is not known
+    REFUSED_KEY, // its role is not its key's, or it takes what is another role's
+};
 
 struct refusal {
     struct wire_range speaks; // the broker

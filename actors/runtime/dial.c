@@ -134,6 +134,24 @@ enum link_change dial_run(struct dial *dial, uint32_t broker, uint64_t now_us) {
     return change;
 }
 
+bool dial_retire(struct dial *dial, uint32_t broker) {
+    struct dial_end *end = &dial->ends[broker];
+    end->retiring = link_is_open(&end->link) && !end->broken;
+    (void)link_retire(&end->link); // it may be leaving already
+    return end->retiring;
+}
+
+enum link_change dial_part(struct dial *dial, uint32_t broker) {
+    struct dial_end *end = &dial->ends[broker];
+    end->retiring = false;
+    if (!link_is_open(&end->link))
+        return LINK_UNCHANGED;
+    dial_send_bare(dial, broker, KIND_GOODBYE);
+    end->broken = false;
+    dial->redial(dial->context, broker);
+    return link_disconnected(&end->link);
+}
+
 uint64_t dial_next_us(const struct dial *dial) {
     uint64_t next_us = UINT64_MAX;
     for (uint32_t broker = 0; broker < dial->count; broker++) {

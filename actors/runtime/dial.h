@@ -8,6 +8,7 @@
 struct dial_end {
     struct link link;
     bool broken; // a send failed; the owner has not been told yet
+    bool retiring; // to be dialed anew when nothing is under way on it
     uint64_t event_bytes; // received on this connection
     uint64_t event_bytes_told;
     uint64_t refused_us; // when the owner was last told that this broker refuses it; 0: never
@@ -55,6 +56,13 @@ bool dial_is_due(const struct dial *dial, uint32_t broker, uint64_t now_us);
 // Broken connections, silence, hellos and heartbeats. The owner acts on the change; a silent
 // broker has been redialed.
 enum link_change dial_run(struct dial *dial, uint32_t broker, uint64_t now_us);
+
+// No new work over this connection; dial_part when nothing is under way any more. False: it is not
+// open.
+bool dial_retire(struct dial *dial, uint32_t broker);
+
+// Goodbye, and dials anew.
+enum link_change dial_part(struct dial *dial, uint32_t broker);
 
 uint64_t dial_next_us(const struct dial *dial);
 

@@ -77,6 +77,13 @@ enum link_change link_disconnected(struct link *link) {
     return open ? LINK_LOST : LINK_UNCHANGED;
 }
 
+enum link_change link_retire(struct link *link) {
+    if (!link_is_open(link) || link->state == LINK_LEAVING)
+        return LINK_UNCHANGED;
+    link_set_state(link, LINK_LEAVING);
+    return LINK_RETIRED;
+}
+
 static enum link_change link_receive_welcome(struct link *link, struct text body, uint64_t now_us,
                                              struct beat *ret_beat, bool *ret_has_beat) {
     if (link->state != LINK_GREETING || !control_read_beat(body, ret_beat) ||
@@ -123,10 +130,7 @@ enum link_change link_receive(struct link *link, const struct envelope *envelope
     case KIND_GOODBYE:
         return link_disconnected(link);
     case KIND_GOAWAY:
-        if (!link_is_open(link) || link->state == LINK_LEAVING)
-            return LINK_UNCHANGED;
-        link_set_state(link, LINK_LEAVING);
-        return LINK_RETIRED;
+        return link_retire(link);
     case KIND_HEARTBEAT:
     case KIND_CREDIT:
         link_receive_beat(link, body, ret_beat, ret_has_beat);

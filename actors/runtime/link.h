@@ -51,6 +51,9 @@ void link_accept(struct link *link, uint64_t now_us);
 void link_connected(struct link *link, uint64_t now_us);
 enum link_change link_disconnected(struct link *link);
 
+// The dialing end wants to leave: as if the broker had said goaway.
+enum link_change link_retire(struct link *link);
+
 // Any well-formed frame of the peer. Handles WELCOME, HEARTBEAT, CREDIT (ret_beat is filled and
 // *ret_has_beat set; beats of another greeting are ignored), GOAWAY, GOODBYE, REHELLO and REFUSAL
 // (the next hello is due after REFUSED_MS, until then silence is right); every other kind, known or

@@ -2,6 +2,8 @@
 #include "process.h"
 
 #include "digest.h"
+#include "endpoint.h"
+#include "keys.h"
 #include "limits.h"
 
 #include <errno.h>
@@ -31,6 +33,7 @@ struct process {
     struct process_options options;
     struct admin *admin;
     struct session *session;
+    struct keys keys; // where there are any
     struct timer deadline;
     bool terminating;
     bool finishing;
@@ -169,6 +172,8 @@ static struct text admin_asks_top(void *context, struct arena *arena) {
 static struct text admin_commands(void *context, struct text line, struct arena *arena) {
     struct process *process = context;
     struct text answer = {0};
+    if (process->session != NULL && text_equal(line, TEXT("keys")))
+        return session_renew_keys(process->session, arena);
     if (process->session != NULL)
         answer = session_tell_inflight(process->session, line, arena);
     if (answer.bytes == NULL && process->options.command != NULL)
@@ -235,13 +240,13 @@ static void session_connected(void *context, bool alone) {
         process->options.on_missed(process->options.context);
 }
 
-static bool paths_fit(const char *brokers) {
-    static const char scheme[] = "ipc://";
-    for (const char *at = strstr(brokers, scheme); at != NULL; at = strstr(at + 1, scheme)) {
-        if (strcspn(at + sizeof scheme - 1, ",") > IPC_PATH_BYTES_MAX)
-            return false;
-    }
-    return true;
+static bool process_open_keys(struct process *process) {
+    char sentence[KEYS_SENTENCE_BYTES];
+    if (keys_open(&process->keys, process->options.config->keys, (uint8_t)process->options.role,
+                  sentence))
+        return true;
+    fprintf(stderr, "%s\n", sentence);
+    return false;
 }
 
 static bool process_open_session(struct process *process) {
@@ -249,16 +254,20 @@ static bool process_open_session(struct process *process) {
     const char *brokers = options->config->brokers;
     if (brokers[0] == '\0')
         brokers = default_brokers;
-    if (!paths_fit(brokers)) {
-        fprintf(stderr,
-                "VALORIZE_BROKERS: a socket's path is over %d bytes: %s. "
-                "Choose a shorter VALORIZE_DATA.\n",
-                IPC_PATH_BYTES_MAX, brokers);
+    bool has_keys = options->config->keys[0] != '\0', tcp;
+    struct text endpoint;
+    const char *refusal = endpoints_refusal(brokers, has_keys, &endpoint, &tcp);
+    if (refusal != NULL) {
+        fprintf(stderr, "VALORIZE_BROKERS has %.*s: %s.\n", (int)endpoint.length, endpoint.bytes,
+                refusal);
         return false;
     }
+    if (has_keys && tcp && !process_open_keys(process))
+        return false;
     const struct session_options session_options = {
         .name = options->config->name,
         .brokers = brokers,
+        .keys = has_keys && tcp ? &process->keys : NULL,
         .role = options->role,
         .operations = options->operations,
         .operation_count = options->operation_count,

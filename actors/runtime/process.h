@@ -28,6 +28,7 @@ struct process_config {
     const char *data; // VALORIZE_DATA
     const char *brokers; // VALORIZE_BROKERS; "": two ipc sockets under the run folder
     const char *log_level; // VALORIZE_LOG_LEVEL
+    const char *keys; // VALORIZE_KEYS; "": none
 };
 
 // The rows of the base settings, first in each process's table.
@@ -41,7 +42,10 @@ struct process_config {
      "comma list of broker endpoints; default: two ipc sockets under run/", \
      offsetof(type, member.brokers)}, \
     {"VALORIZE_LOG_LEVEL", SETTING_TEXT, 4, 7, "info", \
-     "debug, info, warning or error", offsetof(type, member.log_level)}
+     "debug, info, warning or error", offsetof(type, member.log_level)}, \
+    {"VALORIZE_KEYS", SETTING_TEXT, 0, 1000, "", \
+     "folder of the keys for tcp:// brokers, made by `valorize keys`; without it they must be on " \
+     "loopback", offsetof(type, member.keys)}
 // clang-format on
 
 struct process;

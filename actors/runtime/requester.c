@@ -340,11 +340,22 @@ static void requester_apply_change(struct requester *requester, uint32_t broker,
     }
 }
 
+// Nothing is under way, or nobody else could be asked meanwhile.
+static bool requester_may_part(const struct requester *requester, uint32_t broker) {
+    uint32_t others = 0;
+    for (uint32_t other = 0; other < requester->dial.count; other++)
+        others += other != broker && link_takes_work(&requester->dial.ends[other].link) &&
+                  requester->ends[other].served > 0;
+    return others == 0 || requester->table.counts[LIST_SENT + broker] == 0;
+}
+
 static void requester_settle(struct requester *requester, uint64_t now_us) {
     struct dial *dial = &requester->dial;
     for (uint32_t broker = 0; broker < dial->count; broker++) {
         while (dial_is_due(dial, broker, now_us))
             requester_apply_change(requester, broker, dial_run(dial, broker, now_us), now_us);
+        if (dial->ends[broker].retiring && requester_may_part(requester, broker))
+            requester_apply_change(requester, broker, dial_part(dial, broker), now_us);
     }
     if (requester->draining && !requester->drained && requester->table.used == 0) {
         dial_close(dial);
@@ -486,6 +497,15 @@ void requester_subscribe(struct requester *requester, const struct uuid *channel
 void requester_unsubscribe(struct requester *requester, const struct uuid *channels,
                            uint32_t count) {
     dial_send_channels(&requester->dial, KIND_UNSUBSCRIBE, channels, count);
+}
+
+void requester_retire(struct requester *requester, uint32_t broker, uint64_t now_us) {
+    if (dial_retire(&requester->dial, broker))
+        requester_settle(requester, now_us);
+}
+
+enum link_state requester_link(const struct requester *requester, uint32_t broker) {
+    return (enum link_state)requester->dial.ends[broker].link.state;
 }
 
 void requester_drain(struct requester *requester, uint64_t now_us) {

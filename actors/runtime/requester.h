@@ -98,6 +98,11 @@ void requester_subscribe(struct requester *requester, const struct uuid *channel
 void requester_unsubscribe(struct requester *requester, const struct uuid *channels,
                            uint32_t count);
 
+// Dials that broker anew as soon as all it was asked is answered; meanwhile others are asked. At
+// once where there is no other.
+void requester_retire(struct requester *requester, uint32_t broker, uint64_t now_us);
+enum link_state requester_link(const struct requester *requester, uint32_t broker);
+
 // No new requests; drained when the last is answered and the goodbyes are sent.
 void requester_drain(struct requester *requester, uint64_t now_us);
 bool requester_drained(const struct requester *requester);

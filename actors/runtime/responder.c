@@ -33,7 +33,8 @@ static bool responder_is_behind(const struct responder *responder, uint32_t brok
 static uint64_t responder_limit(const struct responder *responder, uint32_t broker) {
     const struct grant *grant = &responder->grants[broker];
     // What would be refused is not asked for: a fast refusal looks like an idle actor.
-    bool closed = responder->draining || responder_is_behind(responder, broker);
+    bool closed = responder->draining || responder->dial.ends[broker].retiring ||
+                  responder_is_behind(responder, broker);
     uint64_t window = closed ? 0 : responder->window;
     uint64_t limit = grant->received + window;
     return limit > grant->in_hand ? limit - grant->in_hand : 0;
@@ -117,12 +118,14 @@ static void responder_apply_change(struct responder *responder, uint32_t broker,
     }
 }
 
-// Asks every open broker for quiet, again with each heartbeat; true when all have confirmed.
+// Asks every open broker that is to be left for quiet, again with each heartbeat; true when all
+// have confirmed.
 static bool responder_ask_quiet(struct responder *responder, uint64_t now_us) {
     bool quiet = true;
     for (uint32_t broker = 0; broker < responder->dial.count; broker++) {
         struct grant *grant = &responder->grants[broker];
-        if (!link_is_open(&responder->dial.ends[broker].link))
+        const struct dial_end *end = &responder->dial.ends[broker];
+        if (!link_is_open(&end->link) || !(responder->draining || end->retiring))
             continue;
         if (!grant->quiet && now_us >= grant->told_us + HEARTBEAT_MS * 1000ULL) {
             dial_send_bare(&responder->dial, broker, KIND_DRAIN);
@@ -139,9 +142,15 @@ static void responder_settle(struct responder *responder, uint64_t now_us) {
         while (dial_is_due(dial, broker, now_us))
             responder_apply_change(responder, broker, dial_run(dial, broker, now_us));
     }
+    bool quiet = responder_ask_quiet(responder, now_us);
+    for (uint32_t broker = 0; broker < dial->count; broker++) {
+        const struct grant *grant = &responder->grants[broker];
+        if (dial->ends[broker].retiring && grant->quiet && grant->in_hand == 0)
+            responder_apply_change(responder, broker, dial_part(dial, broker));
+    }
     if (!responder->draining || responder->drained)
         return;
-    if (responder_ask_quiet(responder, now_us) && responder->counters.in_hand == 0) {
+    if (quiet && responder->counters.in_hand == 0) {
         dial_close(dial);
         responder->drained = true;
     }
@@ -323,6 +332,15 @@ uint64_t responder_next_us(const struct responder *responder) {
 bool responder_publish(struct responder *responder, uint16_t operation, struct uuid channel,
                        struct text body, bool all_brokers) {
     return dial_publish(&responder->dial, operation, channel, body, all_brokers);
+}
+
+void responder_retire(struct responder *responder, uint32_t broker, uint64_t now_us) {
+    if (dial_retire(&responder->dial, broker))
+        responder_settle(responder, now_us);
+}
+
+enum link_state responder_link(const struct responder *responder, uint32_t broker) {
+    return (enum link_state)responder->dial.ends[broker].link.state;
 }
 
 void responder_drain(struct responder *responder, uint64_t now_us) {

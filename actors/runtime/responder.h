@@ -93,6 +93,10 @@ bool responder_is_stale(const struct responder *responder, const struct return_a
 bool responder_publish(struct responder *responder, uint16_t operation, struct uuid channel,
                        struct text body, bool all_brokers);
 
+// Dials that broker anew as soon as it sends no more and has all answers.
+void responder_retire(struct responder *responder, uint32_t broker, uint64_t now_us);
+enum link_state responder_link(const struct responder *responder, uint32_t broker);
+
 // No new work, please. Drained when every open broker has confirmed, the last delivery is answered
 // and the goodbyes are sent.
 void responder_drain(struct responder *responder, uint64_t now_us);

@@ -3,8 +3,10 @@
 
 #include "bus_socket.h"
 #include "digest.h"
+#include "endpoint.h"
 #include "inflight.h"
 #include "log.h"
+#include "machine.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,6 +17,12 @@ enum {
     BURST_MAX = 256, // frames of one broker in one pass
     ENDPOINT_BYTES_MAX = 160,
     GOODBYE_MS = 200, // the last frames of a drained session have so long to leave
+    // Where the keys do not fit, another one that brokers may have is tried at once, and all of
+    // them again after a while.
+    TURN_SOON_US = 20000,
+    TURN_LATER_US = 2000000,
+    RENEW_DRAIN_US = 5000000, // for what is in hand, before a connection gets the new key
+    RENEW_GREET_US = 3000000, // then, to be welcomed with it
 };
 
 // The connection to one broker. `unread`: its descriptor was readable or something was sent since
@@ -28,65 +36,35 @@ struct session_end {
     bool unread;
     bool changed;
     bool redial;
+    uint32_t turn; // of the keys that a broker may have
+    uint32_t refusals; // since it was last connected
+    uint64_t turn_us; // when to dial with the next one; 0: no need
     char endpoint[ENDPOINT_BYTES_MAX];
 };
+
+// The own key is being changed, one connection after another.
+enum renewal { RENEW_NOTHING, RENEW_DRAINING, RENEW_GREETING };
 
 struct session {
     struct loop *loop;
     struct session_options options;
     struct bus *bus;
-    struct requester *requester; // one of these two
-    struct responder *responder;
+    struct machine machine;
     struct drain drain;
     struct timer timer;
     uint64_t armed_us;
     struct session_end ends[BROKERS_MAX];
     uint32_t end_count;
     uint64_t redials;
+    uint64_t refusals;
     bool draining;
     bool drained;
+    enum renewal renewal; // of this end
+    uint32_t renewal_end;
+    uint64_t renewal_until_us;
+    struct certificate former;
+    char refusal[KEYS_SENTENCE_BYTES]; // why the last renewal failed, or ""
 };
-
-// --- the two pure machines, as one -------------------------------------------------------------
-
-static void machine_connected(struct session *session, uint32_t broker, uint64_t now_us) {
-    if (session->requester != NULL)
-        requester_connected(session->requester, broker, now_us);
-    else
-        responder_connected(session->responder, broker, now_us);
-}
-
-static void machine_disconnected(struct session *session, uint32_t broker, uint64_t now_us) {
-    if (session->requester != NULL)
-        requester_disconnected(session->requester, broker, now_us);
-    else
-        responder_disconnected(session->responder, broker, now_us);
-}
-
-static void machine_receive(struct session *session, uint32_t broker, struct text frame,
-                            uint64_t now_us) {
-    if (session->requester != NULL)
-        requester_receive(session->requester, broker, frame, now_us);
-    else
-        responder_receive(session->responder, broker, frame, now_us);
-}
-
-static void machine_tick(struct session *session, uint64_t now_us) {
-    if (session->requester != NULL)
-        requester_tick(session->requester, now_us);
-    else
-        responder_tick(session->responder, now_us);
-}
-
-static uint64_t machine_next_us(const struct session *session) {
-    return session->requester != NULL ? requester_next_us(session->requester)
-                                      : responder_next_us(session->responder);
-}
-
-static bool machine_drained(const struct session *session) {
-    return session->requester != NULL ? requester_drained(session->requester)
-                                      : responder_drained(session->responder);
-}
 
 // --- connections -------------------------------------------------------------------------------
 
@@ -102,8 +80,21 @@ static void end_changed(struct watch *watch, uint32_t epoll_events, uint64_t now
     CONTAINER_OF(watch, struct session_end, change_watch)->changed = true;
 }
 
+static bool end_has_keys(const struct session_end *end) {
+    return end->session->options.keys != NULL && endpoint_is_tcp(text_of(end->endpoint));
+}
+
 static bool end_open(struct session_end *end) {
-    end->socket = bus_socket_dial(end->session->bus, end->endpoint);
+    struct keys *keys = end->session->options.keys;
+    struct bus_keys used;
+    if (end_has_keys(end)) {
+        (void)keys_refresh(keys);
+        used = (struct bus_keys){.public_key = keys->own.public_key,
+                                 .secret_key = keys->own.secret_key,
+                                 .broker_key = keys_of_broker(keys, end->turn)};
+    }
+    end->socket =
+        bus_socket_dial(end->session->bus, end->endpoint, end_has_keys(end) ? &used : NULL);
     if (end->socket == NULL)
         return false;
     end->watch = (struct watch){bus_socket_descriptor(end->socket), end_readable};
@@ -113,6 +104,7 @@ static bool end_open(struct session_end *end) {
     end->unread = true;
     end->changed = true;
     end->redial = false;
+    end->turn_us = 0;
     return true;
 }
 
@@ -139,10 +131,31 @@ static bool end_receive(struct session_end *end, uint64_t now_us) {
             end->unread = false;
             break;
         }
-        machine_receive(end->session, end->broker, (struct text){frame.bytes, frame.length},
-                        now_us);
+        machine_receive(&end->session->machine, end->broker,
+                        (struct text){frame.bytes, frame.length}, now_us);
     }
     return count > 0;
+}
+
+static void end_refused(struct session_end *end, uint64_t now_us) {
+    bool keys = end_has_keys(end);
+    end->session->refusals++;
+    end->refusals++;
+    if (keys) {
+        bool more = end->refusals < keys_of_brokers(end->session->options.keys);
+        end->turn++;
+        end->turn_us = now_us + (more ? TURN_SOON_US : TURN_LATER_US);
+        if (more)
+            return;
+    }
+    if ((end->refusals & (end->refusals - 1)) != 0) // ever more seldom
+        return;
+    log_line(LOG_WARNING, NULL,
+             keys ? "A broker and this process do not accept each other's keys. Compare public/ of "
+                    "VALORIZE_KEYS on both machines, and look into the broker's log."
+                  : "A broker breaks the connection off: has it keys? Then VALORIZE_KEYS must be "
+                    "set here, too.",
+             "broker", end->endpoint, NULL);
 }
 
 static void end_take_changes(struct session_end *end, uint64_t now_us) {
@@ -152,11 +165,16 @@ static void end_take_changes(struct session_end *end, uint64_t now_us) {
         switch (bus_socket_change(end->socket)) {
         case BUS_SAME:
             return;
+        case BUS_REFUSED:
+            end_refused(end, now_us);
+            break;
         case BUS_CONNECTED:
-            machine_connected(end->session, end->broker, now_us);
+            end->refusals = 0;
+            end->turn_us = 0;
+            machine_connected(&end->session->machine, end->broker, now_us);
             break;
         case BUS_DISCONNECTED:
-            machine_disconnected(end->session, end->broker, now_us);
+            machine_disconnected(&end->session->machine, end->broker, now_us);
             break;
         }
     }
@@ -204,26 +222,120 @@ static void port_event(void *context, const struct envelope *envelope, struct te
         session->options.on_event(session->options.context, envelope, body);
 }
 
+static const char *refusal_sentence(uint32_t reason) {
+    switch (reason) {
+    case REFUSED_VERSION:
+        return "A broker refuses this process: it speaks no version of the bus that this process "
+               "speaks. Let both be of neighbouring releases.";
+    case REFUSED_KEY:
+        return "A broker refuses this process: its role is not that of its key, or no longer. Give "
+               "it its own in secret/ of VALORIZE_KEYS.";
+    default:
+        return "A broker refuses this process, whose role it does not know. Restart the broker "
+               "with the release of this process.";
+    }
+}
+
 static void port_refused(void *context, uint32_t broker, const struct refusal *refusal) {
     const struct session *session = context;
     char theirs[32], ours[32];
     (void)snprintf(theirs, sizeof theirs, "%u to %u", refusal->speaks.oldest,
                    refusal->speaks.newest); // both fit
     (void)snprintf(ours, sizeof ours, "%u to %u", WIRE_OLDEST, WIRE_NEWEST);
-    log_line(LOG_ERROR, NULL,
-             refusal->reason == REFUSED_VERSION
-                 ? "A broker refuses this process: it speaks no version of the bus that this "
-                   "process speaks. Let both be of neighbouring releases."
-                 : "A broker refuses this process, whose role it does not know. Restart the "
-                   "broker with the release of this process.",
-             "broker", session->ends[broker].endpoint, "it_speaks", theirs, "this_speaks", ours,
-             NULL);
+    log_line(LOG_ERROR, NULL, refusal_sentence(refusal->reason), "broker",
+             session->ends[broker].endpoint, "it_speaks", theirs, "this_speaks", ours, NULL);
+}
+
+// --- a new key ---------------------------------------------------------------------------------
+
+// The next end that has keys; one that works is drained first.
+static void session_renew_from(struct session *session, uint32_t end, uint64_t now_us) {
+    session->renewal = RENEW_NOTHING;
+    for (; end < session->end_count; end++) {
+        enum link_state link = machine_link(&session->machine, end);
+        if (!end_has_keys(&session->ends[end]))
+            continue;
+        if (link == LINK_DOWN ||
+            link == LINK_GREETING) { // nothing is under way, nobody to wait for
+            session->ends[end].redial = true;
+            continue;
+        }
+        session->renewal = RENEW_DRAINING;
+        session->renewal_end = end;
+        session->renewal_until_us = now_us + RENEW_DRAIN_US;
+        machine_retire(&session->machine, end, now_us);
+        return;
+    }
+    log_line(LOG_INFO, NULL, "The new key is in use.", NULL);
+}
+
+static void session_give_renewal_up(struct session *session) {
+    struct session_end *end = &session->ends[session->renewal_end];
+    session->options.keys->own = session->former;
+    for (uint32_t i = 0; i <= session->renewal_end; i++)
+        session->ends[i].redial |= end_has_keys(&session->ends[i]);
+    session->renewal = RENEW_NOTHING;
+    (void)snprintf(session->refusal, sizeof session->refusal,
+                   "The broker at %s does not let the new key in; the old one is in use again. Is "
+                   "its public half in public/ of VALORIZE_KEYS there?",
+                   end->endpoint); // fits
+    log_line(LOG_ERROR, NULL, session->refusal, NULL);
+}
+
+static void session_go_on_renewing(struct session *session, uint64_t now_us) {
+    struct session_end *end = &session->ends[session->renewal_end];
+    enum link_state link = machine_link(&session->machine, session->renewal_end);
+    if (session->renewal == RENEW_DRAINING) {
+        bool late = now_us >= session->renewal_until_us;
+        if (!late && !end->redial && link != LINK_DOWN)
+            return;
+        end->redial = true; // what is still in hand is sent again
+        session->renewal = RENEW_GREETING;
+        session->renewal_until_us = now_us + RENEW_GREET_US;
+    } else if (link == LINK_UP) {
+        session_renew_from(session, session->renewal_end + 1, now_us);
+    } else if (now_us >= session->renewal_until_us) {
+        session_give_renewal_up(session);
+    }
+}
+
+struct text session_renew_keys(struct session *session, struct arena *arena) {
+    struct keys *keys = session->options.keys;
+    struct certificate own;
+    if (keys == NULL)
+        return keys_answer(KEYS_UNUSED, NULL, arena);
+    if (session->renewal != RENEW_NOTHING || session->draining)
+        return keys_answer(KEYS_TURNING, NULL, arena);
+    if (session->refusal[0] != '\0') {
+        struct text answer = keys_answer(KEYS_REFUSED, session->refusal, arena);
+        session->refusal[0] = '\0';
+        return answer;
+    }
+    char sentence[KEYS_SENTENCE_BYTES];
+    if (!keys_read_own(keys, &own, sentence))
+        return keys_answer(KEYS_REFUSED, sentence, arena);
+    if (strcmp(own.public_key, keys->own.public_key) == 0)
+        return keys_answer(KEYS_CURRENT, NULL, arena);
+    session->former = keys->own;
+    keys->own = own;
+    session_renew_from(session, 0, loop_now_us(session->loop));
+    return keys_answer(session->renewal == RENEW_NOTHING ? KEYS_CURRENT : KEYS_TURNING, NULL,
+                       arena);
 }
 
 // --- the loop's side ---------------------------------------------------------------------------
 
+static uint64_t session_next_us(const struct session *session) {
+    uint64_t next_us = machine_next_us(&session->machine);
+    for (uint32_t i = 0; i < session->end_count; i++) {
+        if (session->ends[i].turn_us != 0)
+            next_us = MIN(next_us, session->ends[i].turn_us);
+    }
+    return session->renewal == RENEW_NOTHING ? next_us : MIN(next_us, session->renewal_until_us);
+}
+
 static void session_arm(struct session *session) {
-    uint64_t next_us = machine_next_us(session);
+    uint64_t next_us = session_next_us(session);
     if (next_us == session->armed_us)
         return;
     session->armed_us = next_us;
@@ -250,15 +362,18 @@ static bool session_run(struct drain *drain, uint64_t now_us) {
         if (end->changed)
             end_take_changes(end, now_us);
     }
-    if (machine_next_us(session) <= now_us)
-        machine_tick(session, now_us);
+    if (machine_next_us(&session->machine) <= now_us)
+        machine_tick(&session->machine, now_us);
+    if (session->renewal != RENEW_NOTHING)
+        session_go_on_renewing(session, now_us);
     for (uint32_t i = 0; i < session->end_count; i++) {
-        if (session->ends[i].redial)
-            end_redial(&session->ends[i]);
-        worked |= session->ends[i].unread;
+        struct session_end *end = &session->ends[i];
+        if (end->redial || (end->turn_us != 0 && now_us >= end->turn_us))
+            end_redial(end);
+        worked |= end->unread;
     }
     session_arm(session);
-    if (session->draining && !session->drained && machine_drained(session)) {
+    if (session->draining && !session->drained && machine_drained(&session->machine)) {
         session->drained = true;
         if (session->options.on_drained != NULL)
             session->options.on_drained(session->options.context);
@@ -282,15 +397,17 @@ static bool session_split_brokers(struct session *session) {
     return session->end_count > 0;
 }
 
-static void session_make_requester(struct session *session, uint64_t identity) {
-    const struct requester_options options = {
-        .name = session->options.name,
-        .role = session->options.role,
+static void session_make_machine(struct session *session, uint64_t identity) {
+    const struct session_options *options = &session->options;
+    uint64_t now_us = loop_now_us(session->loop);
+    const struct requester_options asks = {
+        .name = options->name,
+        .role = options->role,
         .session = identity,
         .process = (uint64_t)getpid(),
         .broker_count = session->end_count,
     };
-    const struct requester_port port = {
+    const struct requester_port asks_port = {
         .context = session,
         .send = port_send,
         .redial = port_redial,
@@ -299,21 +416,17 @@ static void session_make_requester(struct session *session, uint64_t identity) {
         .welcomed = port_welcomed,
         .refused = port_refused,
     };
-    session->requester = requester_new(&options, &port, loop_now_us(session->loop));
-}
-
-static void session_make_responder(struct session *session, uint64_t identity) {
-    const struct responder_options options = {
-        .name = session->options.name,
-        .role = session->options.role,
+    const struct responder_options answers = {
+        .name = options->name,
+        .role = options->role,
         .instance = identity,
         .process = (uint64_t)getpid(),
         .broker_count = session->end_count,
-        .window = session->options.window,
-        .operations = session->options.operations,
-        .operation_count = session->options.operation_count,
+        .window = options->window,
+        .operations = options->operations,
+        .operation_count = options->operation_count,
     };
-    const struct responder_port port = {
+    const struct responder_port answers_port = {
         .context = session,
         .send = port_send,
         .redial = port_redial,
@@ -323,7 +436,10 @@ static void session_make_responder(struct session *session, uint64_t identity) {
         .welcomed = port_welcomed,
         .refused = port_refused,
     };
-    session->responder = responder_new(&options, &port, loop_now_us(session->loop));
+    if (options->role == ROLE_EDGE || options->role == ROLE_BRIDGE)
+        session->machine.requester = requester_new(&asks, &asks_port, now_us);
+    else
+        session->machine.responder = responder_new(&answers, &answers_port, now_us);
 }
 
 struct session *session_new(struct loop *loop, const struct session_options *options) {
@@ -352,10 +468,7 @@ struct session *session_new(struct loop *loop, const struct session_options *opt
     uint64_t identity = 0;
     while (identity == 0)
         digest_random(&identity, sizeof identity);
-    if (options->role == ROLE_EDGE || options->role == ROLE_BRIDGE)
-        session_make_requester(session, identity);
-    else
-        session_make_responder(session, identity);
+    session_make_machine(session, identity);
     loop_add_drain(loop, &session->drain);
     return session;
 }
@@ -370,8 +483,7 @@ struct session *session_free(struct session *session) {
             bus_socket_linger(session->ends[i].socket, GOODBYE_MS);
         end_close(&session->ends[i]);
     }
-    session->requester = requester_free(session->requester);
-    session->responder = responder_free(session->responder);
+    machine_free(&session->machine);
     session->bus = bus_free(session->bus);
     free(session);
     return NULL;
@@ -386,13 +498,12 @@ bool session_ready(const struct session *session) {
 }
 
 void session_links(const struct session *session, uint32_t *ret_links, uint32_t *ret_brokers) {
-    *ret_links = session->requester != NULL ? requester_links(session->requester)
-                                            : responder_links(session->responder);
+    *ret_links = machine_links(&session->machine);
     *ret_brokers = session->end_count;
 }
 
 bool session_is_served(const struct session *session, uint64_t roles) {
-    return requester_is_served(session->requester, roles);
+    return requester_is_served(session->machine.requester, roles);
 }
 
 struct return_address session_return_address(const struct delivery *delivery) {
@@ -402,7 +513,7 @@ struct return_address session_return_address(const struct delivery *delivery) {
 void session_reply(struct session *session, const struct return_address *address,
                    enum status status, uint32_t retry_after_us, const struct reply_block *block,
                    struct text body) {
-    responder_reply(session->responder, address, status, retry_after_us, block, body);
+    responder_reply(session->machine.responder, address, status, retry_after_us, block, body);
 }
 
 void session_refuse(struct session *session, const struct return_address *address,
@@ -412,109 +523,46 @@ void session_refuse(struct session *session, const struct return_address *addres
 }
 
 bool session_is_stale(const struct session *session, const struct return_address *address) {
-    return responder_is_stale(session->responder, address, loop_now_us(session->loop));
+    return responder_is_stale(session->machine.responder, address, loop_now_us(session->loop));
 }
 
 enum status session_request(struct session *session, const struct outgoing *outgoing,
                             uint64_t *ret_correlation) {
-    return requester_request(session->requester, outgoing, loop_now_us(session->loop),
+    return requester_request(session->machine.requester, outgoing, loop_now_us(session->loop),
                              ret_correlation);
 }
 
 void session_cancel(struct session *session, uint64_t correlation) {
-    requester_cancel(session->requester, correlation);
+    requester_cancel(session->machine.requester, correlation);
 }
 
 void session_publish(struct session *session, uint16_t operation, struct uuid channel,
                      struct text body, bool all_brokers) {
-    if (session->requester != NULL)
-        (void)requester_publish(session->requester, operation, channel, body, all_brokers);
-    else // without a broker nobody listens: events are soft
-        (void)responder_publish(session->responder, operation, channel, body, all_brokers);
+    // Without a broker nobody listens: events are soft.
+    (void)machine_publish(&session->machine, operation, channel, body, all_brokers);
 }
 
 void session_drain(struct session *session) {
     if (session->draining)
         return;
     session->draining = true;
-    if (session->requester != NULL)
-        requester_drain(session->requester, loop_now_us(session->loop));
-    else
-        responder_drain(session->responder, loop_now_us(session->loop));
+    machine_drain(&session->machine, loop_now_us(session->loop));
 }
 
 struct text session_tell_inflight(const struct session *session, struct text line,
                                   struct arena *arena) {
-    if (session->requester == NULL)
+    if (session->machine.requester == NULL)
         return (struct text){0};
-    return inflight_tell(session->requester, line, loop_now_us(session->loop), arena);
+    return inflight_tell(session->machine.requester, line, loop_now_us(session->loop), arena);
 }
 
 // --- metrics -----------------------------------------------------------------------------------
 
-static void requester_metrics(const struct requester *requester, struct metrics *metrics) {
-    struct requester_counters counters;
-    requester_count(requester, &counters);
-    metrics_counter(metrics, "valorize_bus_requests_total", "Requests handed to the bus.", NULL,
-                    counters.requests);
-    metrics_counter(metrics, "valorize_bus_answers_total", "Requests that ended.", NULL,
-                    counters.answers);
-    metrics_counter(metrics, "valorize_bus_resends_total", "Requests sent again.", NULL,
-                    counters.resends);
-    metrics_counter(metrics, "valorize_bus_cancels_total", "Requests nobody waited for.", NULL,
-                    counters.cancels);
-    metrics_counter(metrics, "valorize_bus_held_total", "Requests that waited for credit.", NULL,
-                    counters.held);
-    metrics_counter(metrics, "valorize_bus_refused_total", "Requests refused at once.", NULL,
-                    counters.refused);
-    metrics_counter(metrics, "valorize_bus_expired_total", "Requests whose budget ran out.", NULL,
-                    counters.expired);
-    metrics_counter(metrics, "valorize_bus_late_replies_total", "Second replies, dropped.", NULL,
-                    counters.late_replies);
-    metrics_counter(metrics, "valorize_bus_links_lost_total", "Brokers lost.", NULL,
-                    counters.links_lost);
-    metrics_counter(metrics, "valorize_bus_malformed_total", "Frames that made no sense.", NULL,
-                    counters.malformed);
-    metrics_gauge(metrics, "valorize_bus_in_flight", "Requests without an answer.", NULL,
-                  counters.in_flight);
-    metrics_gauge(metrics, "valorize_bus_bytes", "Frames kept to be sent again.", NULL,
-                  (double)counters.bytes);
-    metrics_gauge(metrics, "valorize_bus_waiting", "Requests that wait for credit.", NULL,
-                  counters.waiting);
-    metrics_gauge(metrics, "valorize_bus_links", "Brokers connected.", NULL, counters.links_up);
-}
-
-static void responder_metrics(const struct responder *responder, struct metrics *metrics) {
-    struct responder_counters counters;
-    responder_count(responder, &counters);
-    metrics_counter(metrics, "valorize_bus_deliveries_total", "Messages received.", NULL,
-                    counters.deliveries);
-    metrics_counter(metrics, "valorize_bus_replies_total", "Messages answered.", NULL,
-                    counters.replies);
-    metrics_counter(metrics, "valorize_bus_replies_elsewhere_total",
-                    "Answers that left through another broker.", NULL, counters.replies_elsewhere);
-    metrics_counter(metrics, "valorize_bus_replies_dropped_total",
-                    "Answers that no broker could take.", NULL, counters.replies_dropped);
-    metrics_counter(metrics, "valorize_bus_expired_total", "Messages whose budget ran out.", NULL,
-                    counters.expired);
-    metrics_counter(metrics, "valorize_bus_cancels_total", "Messages nobody waits for.", NULL,
-                    counters.cancels);
-    metrics_counter(metrics, "valorize_bus_overdrawn_total", "Messages beyond the window.", NULL,
-                    counters.overdrawn);
-    metrics_counter(metrics, "valorize_bus_links_lost_total", "Brokers lost.", NULL,
-                    counters.links_lost);
-    metrics_counter(metrics, "valorize_bus_malformed_total", "Frames that made no sense.", NULL,
-                    counters.malformed);
-    metrics_gauge(metrics, "valorize_bus_in_hand", "Messages without an answer.", NULL,
-                  counters.in_hand);
-    metrics_gauge(metrics, "valorize_bus_links", "Brokers connected.", NULL, counters.links_up);
-}
-
 void session_metrics(const struct session *session, struct metrics *metrics) {
-    if (session->requester != NULL)
-        requester_metrics(session->requester, metrics);
-    else
-        responder_metrics(session->responder, metrics);
-    metrics_counter(metrics, "valorize_bus_redials_total", "Silent connections dialed anew.", NULL,
+    machine_metrics(&session->machine, metrics);
+    metrics_counter(metrics, "valorize_bus_redials_total", "Connections dialed anew.", NULL,
                     session->redials);
+    metrics_counter(metrics, "valorize_bus_refusals_total",
+                    "Connections that failed over the keys of their ends.", NULL,
+                    session->refusals);
 }

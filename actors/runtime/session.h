@@ -5,6 +5,7 @@
 // is their shell over bus_socket.h and loop.h. Nothing here blocks.
 #pragma once
 #include "failure.h"
+#include "keys.h"
 #include "loop.h"
 #include "metrics.h"
 #include "requester.h" // struct outgoing, struct answer
@@ -15,6 +16,7 @@ struct session;
 struct session_options {
     const char *name; // "query-2"
     const char *brokers; // "ipc:///...,ipc:///..."
+    struct keys *keys; // for brokers on tcp; NULL: none. Borrowed, and changed by renewals
     enum session_role role;
     const uint16_t *operations; // served ones; NULL for an edge
     uint32_t operation_count;
@@ -83,6 +85,11 @@ bool session_is_stale(const struct session *session, const struct return_address
 // Edge: the answer to "inflight" on the admin socket, see inflight.h.
 struct text session_tell_inflight(const struct session *session, struct text line,
                                   struct arena *arena);
+
+// The answer to "keys" on the admin socket, see keys.h. Where the own pair has changed, one
+// connection after another is drained and dialed anew with it, so that no request fails. When a
+// broker does not let it in, the former pair is used again.
+struct text session_renew_keys(struct session *session, struct arena *arena);
 
 // Counters and gauges.
 void session_metrics(const struct session *session, struct metrics *metrics);

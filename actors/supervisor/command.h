@@ -23,6 +23,7 @@ int pause_command(int argc, char **argv);
 int resume_command(int argc, char **argv);
 int trace_command(int argc, char **argv);
 int inflight_command(int argc, char **argv);
+int keys_command(int argc, char **argv);
 int warm_up_command(int argc, char **argv);
 
 // VALORIZE_DATA, the only setting of most commands; answers --help.

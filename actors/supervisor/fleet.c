@@ -127,6 +127,21 @@ static void add_variable(struct supervisor *supervisor, struct program *program,
     program_add_variable(program, variable.bytes);
 }
 
+// Where brokers listen is in the list of their addresses: broker-2 at the second.
+static void add_bind(struct supervisor *supervisor, const struct child *child,
+                     struct program *program) {
+    const char *at = supervisor->brokers;
+    long number = strtol(strrchr(child->name, '-') + 1, NULL, 10);
+    for (long i = 1; i < number && at != NULL; i++)
+        at = strchr(at, ',') == NULL ? NULL : strchr(at, ',') + 1;
+    if (at == NULL) // a stray
+        return;
+    struct text bind =
+        arena_format(&supervisor->scratch, "VALORIZE_BIND=%.*s", (int)strcspn(at, ","), at);
+    ASSERT(bind.bytes != NULL); // as above
+    program_add_variable(program, bind.bytes);
+}
+
 static void describe_process(struct supervisor *supervisor, const struct child *child,
                              struct program *program) {
     const struct class *class = class_of(child->name);
@@ -140,6 +155,9 @@ static void describe_process(struct supervisor *supervisor, const struct child *
     add_variable(supervisor, program, "VALORIZE_DATA", supervisor->data);
     add_variable(supervisor, program, "VALORIZE_BROKERS", supervisor->brokers);
     add_variable(supervisor, program, "VALORIZE_LOG_LEVEL", supervisor->config->base.log_level);
+    add_variable(supervisor, program, "VALORIZE_KEYS", supervisor->keys);
+    if (class->stage == STAGE_BROKERS)
+        add_bind(supervisor, child, program);
     for (size_t i = 0; i < COUNT_OF(class->passed) && class->passed[i] != NULL; i++) {
         const char *value = getenv(class->passed[i]);
         if (value != NULL)
@@ -237,13 +255,16 @@ struct child *fleet_add_extra(struct supervisor *supervisor, const char *name) {
     return further ? fleet_add_process(supervisor, name, class->stage) : NULL;
 }
 
-// Own brokers listen where process.h's default is, for as many as there are.
+// Own brokers listen where process.h's default is, for as many as there are, unless addresses are
+// given.
 static void brokers_write(struct supervisor *supervisor) {
     const struct up_config *config = supervisor->config;
     char *at = supervisor->brokers;
     char *end = at + sizeof supervisor->brokers;
-    if (config->broker_count == 0)
+    if (config->base.brokers[0] != '\0') {
         (void)snprintf(at, sizeof supervisor->brokers, "%s", config->base.brokers); // checked
+        return;
+    }
     for (int64_t i = 1; i <= config->broker_count; i++)
         at += snprintf(at, (size_t)(end - at), "%sipc://%s/broker-%d.bus", i > 1 ? "," : "",
                        supervisor->run, (int)i); // fits: paths are short, see path_is_usable
@@ -300,8 +321,27 @@ static bool servers_prepare_own(struct supervisor *supervisor, char *ret_sentenc
            servers_prepare(&supervisor->servers, supervisor->data, ret_sentence, size);
 }
 
+// Children look for it from wherever an adopting supervisor stands.
+static bool keys_find_folder(struct supervisor *supervisor, char *ret_sentence, size_t size) {
+    const char *folder = supervisor->config->base.keys;
+    if (folder[0] == '\0' || supervisor->config->only_end)
+        return true;
+    char *real = realpath(folder, NULL);
+    bool good = real != NULL && strlen(real) < sizeof supervisor->keys;
+    if (good)
+        (void)snprintf(supervisor->keys, sizeof supervisor->keys, "%s", real);
+    else
+        (void)snprintf(ret_sentence, size,
+                       "VALORIZE_KEYS: there is no folder %s, or its path is too long. `valorize "
+                       "keys` makes one.",
+                       folder);
+    free(real);
+    return good;
+}
+
 bool fleet_make(struct supervisor *supervisor, char *ret_sentence, size_t size) {
     if (!path_is_usable(supervisor, ret_sentence, size) ||
+        !keys_find_folder(supervisor, ret_sentence, size) ||
         !servers_prepare_own(supervisor, ret_sentence, size) ||
         !servers_add(supervisor, ret_sentence, size))
         return false;

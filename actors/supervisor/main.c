@@ -49,6 +49,11 @@ static const struct command commands[] = {
      "  --json    prints the lines as they stand in the logs\n\n"
      "The id is that of X-Request-Id, or of a traceparent.\n\n",
      trace_command},
+    {"keys", "makes the keys with which processes of several machines know each other",
+     "  --rotate ROLE  adds a new pair beside the old one, and says what to copy\n"
+     "  --reload       running processes take their pair anew, one after another; no request "
+     "fails\n\n",
+     keys_command},
     {"warm-up", "fills the cache with what people look at first",
      "  --tenants N  only the N most recently active users; else all\n\n", warm_up_command},
 };

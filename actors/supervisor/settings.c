@@ -2,6 +2,7 @@
 #include "settings.h"
 
 #include "command.h"
+#include "endpoint.h"
 #include "limits.h"
 
 #include <stdio.h>
@@ -21,7 +22,9 @@ static const struct setting settings[] = {
     {"VALORIZE_METRICS_PORT", SETTING_INTEGER, 0, 65535, "9464",
      "port for the metrics of all processes; 0: a free one", MEMBER(metrics_port)},
     {"VALORIZE_BROKER_COUNT", SETTING_INTEGER, BROKERS_NOT_SAID, BROKERS_MAX, "-1",
-     "brokers; -1: two, or none where VALORIZE_BROKERS names others", MEMBER(broker_count)},
+     "brokers to start, at the first addresses of VALORIZE_BROKERS where that is set; -1: two, or "
+     "none where it is",
+     MEMBER(broker_count)},
     {"VALORIZE_BROKER_QUEUE_MB", SETTING_INTEGER, BROKER_QUEUE_MB_MIN, BROKER_QUEUE_MB_MAX, "64",
      "memory for messages that wait, of each broker", MEMBER(broker_queue_mb)},
     {"VALORIZE_QUERY_COUNT", SETTING_INTEGER, 0, CLASS_COUNT_MAX, "2", "query actors",
@@ -46,6 +49,26 @@ static _Noreturn void refuse(const char *sentence) {
     exit(command_refuse("up", sentence));
 }
 
+static int64_t addresses_in(const char *list) {
+    int64_t count = 1;
+    for (; *list != '\0'; list++)
+        count += *list == ',';
+    return count;
+}
+
+static void addresses_check(const struct up_config *config) {
+    char sentence[1000];
+    struct text address;
+    bool tcp;
+    const char *refusal =
+        endpoints_refusal(config->base.brokers, config->base.keys[0] != '\0', &address, &tcp);
+    if (refusal == NULL)
+        return;
+    (void)snprintf(sentence, sizeof sentence, "VALORIZE_BROKERS has %.*s: %s.",
+                   (int)MIN(address.length, 500U), address.bytes, refusal); // cut where too long
+    refuse(sentence);
+}
+
 void up_config_read(struct up_config *config, int argc, char **argv) {
     config->only_end = false;
     config_read(settings, COUNT_OF(settings), config, argc, argv);
@@ -55,9 +78,9 @@ void up_config_read(struct up_config *config, int argc, char **argv) {
     bool others = config->base.brokers[0] != '\0';
     if (config->broker_count == BROKERS_NOT_SAID)
         config->broker_count = others ? 0 : 2;
-    if (others && config->broker_count > 0)
-        refuse("VALORIZE_BROKERS names brokers that run elsewhere, VALORIZE_BROKER_COUNT asks for "
-               "own ones. Set one of them.");
+    if (others && config->broker_count > addresses_in(config->base.brokers))
+        refuse("VALORIZE_BROKER_COUNT asks for more brokers than VALORIZE_BROKERS has addresses.");
     if (!others && config->broker_count == 0)
         refuse("VALORIZE_BROKER_COUNT=0 needs VALORIZE_BROKERS.");
+    addresses_check(config);
 }

@@ -9,7 +9,7 @@ struct up_config {
     const char *http_address;
     int64_t http_port; // PORT is in it, where that is set
     int64_t metrics_port;
-    int64_t broker_count; // 0 where VALORIZE_BROKERS names others
+    int64_t broker_count; // own ones; the first in VALORIZE_BROKERS, where that is set
     int64_t broker_queue_mb; // the brokers read it themselves
     int64_t query_count;
     int64_t command_count;

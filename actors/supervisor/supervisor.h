@@ -45,6 +45,7 @@ struct supervisor {
     const char *database_url;
     const char *redis_url;
     char brokers[BROKERS_MAX * SERVERS_PATH_BYTES];
+    char keys[SERVERS_PATH_BYTES]; // real path of VALORIZE_KEYS, or ""
     int listener; // of the edges; -1: none
     char http[ADDRESS_BYTES]; // "http://127.0.0.1:8080", or ""
     char metrics[ADDRESS_BYTES + 16];

@@ -180,11 +180,6 @@ static void foreign_receive(struct broker *broker, uint64_t address, struct text
     refusal_send(broker, address, &hello, REFUSED_VERSION);
 }
 
-static bool kind_is_of_brokers(uint8_t kind) {
-    return kind == KIND_WELCOME || kind == KIND_REHELLO || kind == KIND_GOAWAY ||
-           kind == KIND_GAP || kind == KIND_REFUSAL;
-}
-
 void broker_receive(struct broker *broker, uint64_t address, char *frame, uint32_t length,
                     uint64_t now_us) {
     broker->now_us = now_us;
@@ -200,7 +195,7 @@ void broker_receive(struct broker *broker, uint64_t address, char *frame, uint32
                            (struct text){frame + ENVELOPE_BYTES, length - ENVELOPE_BYTES});
     } else if (peer == NO_PEER) {
         stranger_answer(broker, address, kind);
-    } else if (kind_is_of_brokers(kind)) {
+    } else if (!role_may_send(broker->peers[peer].role, kind)) {
         broker->drops[CAUSE_NOT_ALLOWED]++;
     } else {
         arrival.peer = &broker->peers[peer];
@@ -260,7 +255,19 @@ void broker_drain(struct broker *broker, uint64_t now_us) {
     broker_finish(broker);
 }
 
-// --- what operators pause ----------------------------------------------------------------------
+// --- what operators revoke and pause ------------------------------------------------------------
+
+void broker_revoke(struct broker *broker, uint64_t key, uint64_t now_us) {
+    broker->now_us = now_us;
+    for (uint32_t i = 0; i < broker->peer_high; i++) {
+        struct peer *peer = &broker->peers[i];
+        if (peer->address == 0 || peer->key != key)
+            continue;
+        peer_send_bare(broker, peer, KIND_GOODBYE); // it dials anew, and is not let in
+        peer_remove(broker, peer);
+    }
+    broker_finish(broker);
+}
 
 bool broker_is_paused(const struct broker *broker, uint16_t operation) {
     return operation < OPERATIONS_MAX &&

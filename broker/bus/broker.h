@@ -10,6 +10,12 @@
 #include "busiest.h"
 #include "control.h"
 
+// What a connection has proved by its key.
+struct broker_proof {
+    uint8_t role; // enum session_role
+    uint64_t key; // names the key, never 0
+};
+
 // Effects. An address names a connection: on a ROUTER socket the five bytes of the routing id as a
 // number, never 0. False means the address cannot be reached; the peer is treated as gone when
 // the current call ends.
@@ -22,6 +28,9 @@ struct broker_port {
     bool (*send_shared)(void *context, uint64_t address);
     // Sends a copy of these bytes.
     bool (*send)(void *context, uint64_t address, struct text frame);
+    // Who the frame is from that broker_receive was given. False: nobody who may be here, or not
+    // any more. NULL: nothing is proved here, a hello is believed (sockets of one machine).
+    bool (*prove)(void *context, struct broker_proof *ret_proof);
     // A peer said hello that this build cannot work with; what is not known of it is zero. Told now
     // and then; may be NULL.
     void (*refused)(void *context, const struct hello *hello, enum refusal_reason reason);
@@ -57,6 +66,9 @@ bool broker_drained(const struct broker *broker);
 void broker_pause(struct broker *broker, const uint16_t *numbers, uint32_t count, uint64_t now_us);
 bool broker_is_paused(const struct broker *broker, uint16_t operation);
 
+// That key is trusted no more: sessions that came by it end.
+void broker_revoke(struct broker *broker, uint64_t key, uint64_t now_us);
+
 // --- introspection: `valorize top` and metrics -------------------------------------------------
 enum broker_cause { // why a message ended here without an actor's answer, or a frame was dropped
     CAUSE_EXPIRED, // in the queue
@@ -71,7 +83,7 @@ enum broker_cause { // why a message ended here without an actor's answer, or a 
     CAUSE_DUPLICATE, // the same attempt twice
     CAUSE_MALFORMED,
     CAUSE_STRANGER, // from a connection that has not said hello
-    CAUSE_NOT_ALLOWED, // a kind its role may not send, another's session
+    CAUSE_NOT_ALLOWED, // what its role may not send, another's session, a role that is not its own
     CAUSE_NO_RECEIVER, // a reply whose edge is not here
     CAUSE_EVENT_WINDOW, // an event beyond the receiver's window
     CAUSE_PEERS, // a hello beyond PEERS_MAX

@@ -43,9 +43,15 @@ static bool rig_send_current(void *context, uint64_t address) {
     return true;
 }
 
+static bool rig_prove(void *context, struct broker_proof *ret_proof) {
+    struct rig *rig = context;
+    *ret_proof = rig->proofs[rig->receiving];
+    return ret_proof->role != 0;
+}
+
 static void rig_refused(void *context, const struct hello *hello, enum refusal_reason reason) {
     struct rig *rig = context;
-    EXPECT(reason == REFUSED_VERSION || reason == REFUSED_ROLE);
+    EXPECT(reason >= REFUSED_VERSION && reason <= REFUSED_KEY);
     rig->refused = *hello;
     rig->told++;
 }
@@ -60,14 +66,23 @@ struct broker_port rig_port(struct rig *rig) {
                                 .refused = rig_refused};
 }
 
-struct rig *rig_open(void) {
+static struct rig *rig_make(bool with_keys) {
     struct rig *rig = calloc(1, sizeof *rig);
     EXPECT(rig != NULL);
     rig->now_us = 10000000;
-    const struct broker_port port = rig_port(rig);
+    struct broker_port port = rig_port(rig);
+    port.prove = with_keys ? rig_prove : NULL;
     rig->broker = broker_new(&(struct broker_options){.name = "broker-1"}, &port, rig->now_us);
     rig_wait(rig, BROKER_NOBODY_MS + 1);
     return rig;
+}
+
+struct rig *rig_open(void) {
+    return rig_make(false);
+}
+
+struct rig *rig_open_with_keys(void) {
+    return rig_make(true);
 }
 
 struct rig *rig_close(struct rig *rig) {
@@ -83,6 +98,7 @@ void rig_receive(struct rig *rig, uint64_t address, struct text frame) {
     memcpy(buffer, frame.bytes, frame.length);
     rig->current = buffer;
     rig->current_length = frame.length;
+    rig->receiving = address;
     broker_receive(rig->broker, address, buffer, frame.length, rig->now_us);
     for (uint32_t i = 0; rig->current == NULL && i < frame.length; i++)
         EXPECT_INTEGER((uint8_t)buffer[i], GIVEN_AWAY); // whoever wrote to it is found out

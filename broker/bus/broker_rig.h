@@ -36,6 +36,8 @@ struct rig {
     struct hello refused; // the last one that was told
     uint32_t told; // refusals
     uint64_t unreachable; // address that cannot be reached, or 0
+    uint64_t receiving; // address of the frame being received
+    struct broker_proof proofs[ADDRESSES_MAX]; // of each, where any are asked for; role 0: none
     uint64_t greetings; // so far; each has another number
     uint64_t copies; // pieces of memory that the rig itself took
 };
@@ -51,6 +53,7 @@ struct ask {
 
 struct rig *rig_open(void); // old enough to know who serves what
 struct broker_port rig_port(struct rig *rig); // for a broker with other options
+struct rig *rig_open_with_keys(void); // the same; it asks whose each connection is
 struct rig *rig_close(struct rig *rig);
 
 // Session and instance are the address times ten. Actors serve READ and READ_TOO, or WRITE.

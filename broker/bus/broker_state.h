@@ -2,6 +2,7 @@
 // The state of a broker, shared by the files of its core and nothing else:
 //
 //   broker.c     what comes in: frames by kind, time, drain
+//   roles.c      who may say what
 //   peer.c       who is there: hello, welcome, heartbeats, silence, goodbye
 //   dispatch.c   requests: to an actor at once, or into a queue and out of it; replies; refusals
 //   refusal.c    hellos of builds that this one does not understand
@@ -35,6 +36,7 @@ struct peer {
     uint64_t session; // instance
     uint64_t nonce; // of its hello
     uint64_t process;
+    uint64_t key; // that its connection has proved; 0: none
     char name[PEER_NAME_BYTES];
     uint8_t role;
     uint8_t actor; // slot, or NO_ACTOR
@@ -175,6 +177,10 @@ void refusal_send(struct broker *broker, uint64_t address, const struct hello *h
                   enum refusal_reason reason);
 bool refusal_look(const struct broker *broker, uint32_t index, uint64_t now_us,
                   struct broker_peer_view *ret_view);
+
+// --- roles.c -------------------------------------------------------------------------------------
+bool role_may_send(uint8_t role, uint8_t kind);
+bool role_may_serve(uint8_t role); // announce operations
 
 // --- dispatch.c ----------------------------------------------------------------------------------
 void dispatch_receive_request(struct broker *broker, struct arrival *arrival);

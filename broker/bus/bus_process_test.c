@@ -43,7 +43,7 @@ static uint32_t child_count;
 
 static struct process_config config_of(const char *name) {
     return (struct process_config){
-        .name = name, .data = directory, .brokers = brokers, .log_level = "error"};
+        .name = name, .data = directory, .brokers = brokers, .log_level = "error", .keys = ""};
 }
 
 // 0 in the child, which dies with this process however that ends.

@@ -145,7 +145,8 @@ static struct peer *peer_slot(struct broker *broker) {
     return NULL;
 }
 
-static void peer_add(struct broker *broker, uint64_t address, const struct hello *hello) {
+static void peer_add(struct broker *broker, uint64_t address, const struct hello *hello,
+                     uint64_t key) {
     struct peer *peer = peer_slot(broker);
     bool serves = hello->operation_count > 0;
     uint32_t slot =
@@ -159,6 +160,7 @@ static void peer_add(struct broker *broker, uint64_t address, const struct hello
         .session = hello->instance,
         .nonce = hello->nonce,
         .process = hello->process,
+        .key = key,
         .role = hello->role,
         .actor = NO_ACTOR,
     };
@@ -177,8 +179,20 @@ static void peer_add(struct broker *broker, uint64_t address, const struct hello
     ownership_review(broker);
 }
 
+// Whoever serves gets other people's requests, and whoever takes over a session gets its answers.
+static bool hello_is_allowed(const struct broker *broker, const struct hello *hello,
+                             struct broker_proof *ret_proof) {
+    const struct broker_port *port = &broker->port;
+    uint16_t former = peer_map_find(&broker->by_session, hello->instance);
+    bool is_proved = port->prove == NULL ||
+                     (port->prove(port->context, ret_proof) && ret_proof->role == hello->role);
+    return is_proved && (hello->operation_count == 0 || role_may_serve(hello->role)) &&
+           (former == NO_PEER || broker->peers[former].role == hello->role);
+}
+
 void peer_receive_hello(struct broker *broker, uint64_t address, struct text body) {
     struct hello hello;
+    struct broker_proof proof = {0};
     if (!control_read_hello(body, &hello)) {
         broker->drops[CAUSE_MALFORMED]++;
         return;
@@ -189,6 +203,10 @@ void peer_receive_hello(struct broker *broker, uint64_t address, struct text bod
     }
     if (hello.role >= ROLE_COUNT) {
         refusal_send(broker, address, &hello, REFUSED_ROLE);
+        return;
+    }
+    if (!hello_is_allowed(broker, &hello, &proof)) {
+        refusal_send(broker, address, &hello, REFUSED_KEY);
         return;
     }
     if (broker->drain_until_us != 0)
@@ -208,7 +226,7 @@ void peer_receive_hello(struct broker *broker, uint64_t address, struct text bod
     if (hello_is_known(broker, &hello))
         stranger_send(broker, address, KIND_GOODBYE);
     else
-        peer_add(broker, address, &hello);
+        peer_add(broker, address, &hello, proof.key);
 }
 
 // --- staying -----------------------------------------------------------------------------------

@@ -103,8 +103,8 @@ int main(int argc, char **argv) {
         return 2;
     }
     struct bus *bus = bus_new();
-    struct end end = {.socket =
-                          relays ? bus_socket_bind(bus, argv[2]) : bus_socket_dial(bus, argv[2])};
+    struct end end = {.socket = relays ? bus_socket_bind(bus, argv[2], NULL)
+                                       : bus_socket_dial(bus, argv[2], NULL)};
     if (end.socket == NULL) {
         perror(argv[2]);
         return 1;
