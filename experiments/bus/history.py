@@ -40,7 +40,7 @@ class Plan:
         totals = [text(self.host, "GET", f"/api/transactions?accounts[]={account}&per_page=1",
                        token) for token, account in ways]
         accounts = [text(self.host, "GET", "/api/accounts", token) for token, _ in ways]
-        common = {"end": seconds, "order": "chance", "connections": 512}
+        common = {"end": seconds, "order": "chance", "connections": 1024}
         return [Stream("writes", writes, rate=rate, count=commands, repeat=REPEATS, **common),
                 Stream("totals", totals, rate=rate * 0.6, member="total", **common),
                 Stream("accounts", accounts, rate=rate * 0.4, **common)]
