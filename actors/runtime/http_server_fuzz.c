@@ -23,6 +23,7 @@ enum {
     PIECES_MAX = 64,
     HELD_MAX = 4, // one of each connection
     BODY_MAX = 1000,
+    ADDRESSES = 1 << 20, // of loopback's 2^24
 };
 
 enum answering { ANSWER_AT_ONCE, ANSWER_IN_A_TURN, ANSWER_AFTER_THE_END };
@@ -45,7 +46,7 @@ struct rig {
     int client; // -1: closed
     bool ended;
     uint64_t until_us;
-    uint32_t requests;
+    uint32_t runs;
     uint32_t sum; // of all that came out: each byte is looked at
 };
 
@@ -74,7 +75,6 @@ static void rig_on_request(void *context, struct http_request *request) {
     uint8_t *state = request->state;
     ASSERT(*state == 0 && request->trouble <= HTTP_NO_HOST);
     *state = 1;
-    rig->requests++;
     ASSERT(strlen(request->method.bytes) == request->method.length);
     ASSERT(strlen(request->path.bytes) == request->path.length);
     ASSERT(request->body.length <= BODY_MAX);
@@ -114,12 +114,17 @@ static void rig_answer_held(struct rig *rig) {
 
 // --- the client --------------------------------------------------------------------------------
 
+// Each time from another address of loopback: ports of ended connections are taken for a minute.
 static void client_connect(struct rig *rig) {
-    const struct sockaddr_in address = {.sin_family = AF_INET,
-                                        .sin_port = htons(rig->port),
-                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    uint32_t own = INADDR_LOOPBACK + 1 + rig->runs++ % ADDRESSES;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(own)};
+    int yes = 1;
     rig->client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ASSERT(rig->client >= 0);
+    ASSERT(setsockopt(rig->client, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof yes) == 0);
+    ASSERT(bind(rig->client, (const struct sockaddr *)&address, sizeof address) == 0);
+    address.sin_port = htons(rig->port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     ASSERT(connect(rig->client, (const struct sockaddr *)&address, sizeof address) == 0);
 }
 
@@ -229,7 +234,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     rig.piece_bytes = 8U * fuzz_byte(&rig.input);
     if (rig.piece_bytes == 0 || rig.input.left / rig.piece_bytes >= PIECES_MAX)
         rig.piece_bytes = UINT32_MAX;
-    rig.turn = rig.requests = 0;
+    rig.turn = 0;
     rig.ended = false;
     rig.until_us = clock_monotonic_us() + PATIENCE_MS * UINT64_C(1000);
     client_connect(&rig);
