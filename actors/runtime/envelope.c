@@ -111,6 +111,10 @@ void envelope_set_attempt(void *frame, uint8_t attempt) {
     ((uint8_t *)frame)[AT_ATTEMPT] = attempt;
 }
 
+void envelope_set_flags(void *frame, uint16_t flags) {
+    bytes_put_u16((uint8_t *)frame + AT_FLAGS, flags);
+}
+
 void envelope_set_credit(void *frame, uint64_t limit) {
     bytes_put_u64((uint8_t *)frame + AT_KEY, limit);
 }

@@ -58,6 +58,7 @@ enum {
     FLAG_READ_ONLY = 2, // may be asked twice without a thought
     FLAG_KEEP = 16, // the page will be asked for again: it is cached at once
     FLAG_EXPANDS = 32, // the sender takes compressed documents (document.h)
+    FLAG_SUSPECT = 64, // an actor was lost with it in hand: no two such go to one actor at a time
 };
 
 struct envelope {
@@ -79,14 +80,19 @@ struct envelope {
 // Times are microseconds: how long the message waited in the broker's queue and in the actor's,
 // how long the database took, how long the actor had it in all.
 struct reply_block {
-    uint64_t version; // of the row or tenant; 0: none
-    uint32_t flags; // REPLY_REPLAYED, REPLY_CACHED
+    uint64_t version; // of the row or tenant; 0: none. With REPLY_ACTOR_LOST: that actor's instance
+    uint32_t flags; // REPLY_...
     uint32_t queue_us;
     uint32_t wait_us;
     uint32_t database_us;
     uint32_t actor_us;
 };
-enum { REPLY_REPLAYED = 1, REPLY_CACHED = 2 };
+enum {
+    REPLY_REPLAYED = 1,
+    REPLY_CACHED = 2,
+    REPLY_ACTOR_LOST =
+        4, // a broker's: the actor that had it is silent or gone; the body is its name
+};
 
 // Writes ENVELOPE_BYTES at frame.
 void envelope_write(const struct envelope *envelope, void *frame);
@@ -100,6 +106,7 @@ bool envelope_is_foreign_hello(struct text frame, uint8_t *ret_version);
 // Patches the budget in place; frame must have been read successfully.
 void envelope_set_budget(void *frame, uint32_t budget_us);
 void envelope_set_attempt(void *frame, uint8_t attempt);
+void envelope_set_flags(void *frame, uint16_t flags);
 
 // The absolute credit limit a reply carries: how many requests its receiver may have sent in all.
 void envelope_set_credit(void *frame, uint64_t limit);

@@ -43,6 +43,10 @@ enum {
     REQUEST_BYTES_MAX = 16 << 20, // frames of one edge's requests in flight; then 503
     TENANT_QUEUE_SHARE = 4, // one tenant has at most this part of an edge's window queued in a
                             // broker (429), and of an actor's window in hand while others wait
+    QUARANTINE_MAX = 64, // requests that one edge remembers as poison; then the one that is free
+                         // soonest is forgotten
+    QUARANTINE_S_MIN = 60, // so long it refuses a repeat; then one is tried, and if that costs an
+    QUARANTINE_S_MAX = 3600, // actor, too, twice as long, up to this; forgotten so long afterwards
     TENANTLESS_QUEUE_SHARE = 2, // an edge's requests without a tenant have this part of its window
                                 // queued (503): an edge that starts looks all its tokens up
 };

@@ -94,6 +94,11 @@ static void requester_metrics(const struct requester *requester, struct metrics 
                     counters.refused);
     metrics_counter(metrics, "valorize_bus_expired_total", "Requests whose budget ran out.", NULL,
                     counters.expired);
+    metrics_counter(metrics, "valorize_bus_poisoned_total", "Requests that cost two actors.", NULL,
+                    counters.poisoned);
+    metrics_counter(metrics, "valorize_bus_quarantined_total",
+                    "Requests refused because equal ones cost two actors.", NULL,
+                    counters.quarantined);
     metrics_counter(metrics, "valorize_bus_late_replies_total", "Second replies, dropped.", NULL,
                     counters.late_replies);
     metrics_counter(metrics, "valorize_bus_links_lost_total", "Brokers lost.", NULL,

@@ -3,6 +3,7 @@
 
 #include "digest.h"
 #include "endpoint.h"
+#include "format.h"
 #include "keys.h"
 #include "limits.h"
 
@@ -227,6 +228,21 @@ static void session_answers(void *context, void *request, const struct answer *a
     process->options.on_answer(process->options.context, request, answer);
 }
 
+static void session_convicts(void *context, const struct poison *poison) {
+    (void)context;
+    const struct operation *operation = operation_find(poison->operation);
+    char tenant[UUID_TEXT_BYTES + 1], seconds[INTEGER_TEXT_BYTES + 1];
+    tenant[uuid_write(poison->tenant, tenant)] = '\0';
+    seconds[integer_write(poison->quarantine_s, seconds)] = '\0';
+    log_line(
+        LOG_ERROR, poison->trace,
+        "A request is poison: the actors that had it in hand died or hung. Equal ones are refused "
+        "for a while; the actors' logs may tell why.",
+        "operation", operation == NULL ? "unknown" : operation->name, "tenant", tenant,
+        "first_actor", poison->first_actor, "last_actor", poison->last_actor, "seconds", seconds,
+        NULL);
+}
+
 static void session_tells(void *context, const struct envelope *envelope, struct text body) {
     struct process *process = context;
     if (process->options.on_event != NULL)
@@ -276,6 +292,7 @@ static bool process_open_session(struct process *process) {
         .on_delivery = session_delivers,
         .on_cancel = session_cancels,
         .on_answer = session_answers,
+        .on_poison = session_convicts,
         .on_event = session_tells,
         .on_connected = session_connected,
         .on_drained = session_is_drained,

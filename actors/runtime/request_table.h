@@ -3,8 +3,7 @@
 // twice, each on one list (by what it waits for) and on a timer wheel (by its deadline). Used by
 // requester.c alone. Every step is O(1).
 #pragma once
-#include "limits.h"
-#include "operation.h"
+#include "control.h"
 #include "slab.h"
 #include "text.h"
 
@@ -35,6 +34,9 @@ struct pending {
     uint8_t refused; // bits of the brokers from which it came back UNAVAILABLE
     bool read_only;
     bool maybe_done; // an attempt may have been carried out
+    bool suspect; // an actor was lost with it in hand, or it is on trial
+    uint64_t lost_instance; // the first one; 0: on trial
+    char lost_actor[PEER_NAME_BYTES];
 };
 
 struct request_table {

@@ -1,28 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of a request at its edge; see requester.h. Most public calls end with requester_settle,
 // so that a connection found broken inside a callback is dealt with outside of it.
-#include "requester.h"
-
 #include "bytes.h"
-#include "dial.h"
-#include "request_table.h"
-
-struct broker_end {
-    uint64_t limit[LANE_COUNT]; // requests that may be sent in all
-    uint64_t sent[LANE_COUNT];
-    uint64_t served; // operations with an actor there
-    uint64_t roles; // of its actors
-};
-
-struct requester {
-    struct requester_port port;
-    struct dial dial;
-    struct request_table table;
-    struct broker_end ends[BROKERS_MAX]; // beside dial.ends
-    struct requester_counters counters;
-    bool draining;
-    bool drained;
-};
+#include "requester_state.h"
 
 enum {
     NO_BROKER = 0xff,
@@ -88,6 +68,8 @@ static void requester_refuse(struct requester *requester, struct pending *pendin
         status = STATUS_LOST;
     if (status == STATUS_LOST && pending->read_only)
         status = STATUS_UNAVAILABLE; // a read has no outcome to be in doubt about
+    if (status == STATUS_POISON && pending->read_only)
+        status = STATUS_POISON_READ;
     struct answer answer = {
         .status = status, .retry_after_us = RETRY_AFTER_S * 1000000U, .body = TEXT("")};
     requester_answer(requester, pending, &answer);
@@ -114,7 +96,10 @@ static uint64_t requester_rate_broker(const struct requester *requester,
     bool refused = (pending->refused & 1U << broker) != 0;
     uint64_t rank = (refused ? 0U : 2U) + (end->served > 0 ? 1U : 0U);
     uint64_t choice;
-    if (pending->read_only) { // through the edge's own broker, so that wake-ups carry many frames
+    if (pending->suspect) { // through the same for all edges, which then knows of all suspects
+        choice = BROKERS_MAX - broker;
+    } else if (pending->read_only) { // through the edge's own broker, so that wake-ups carry many
+                                     // frames
         uint64_t load = requester->table.counts[LIST_SENT + broker] / READS_APART;
         uint64_t home = mix(requester->dial.hello.instance ^ mix(broker + 1)) >> 32;
         choice = (UINT16_MAX - load) << 32 | home;
@@ -194,30 +179,16 @@ static void requester_retry(struct requester *requester, struct pending *pending
         requester_place(requester, pending, now_us);
 }
 
-enum status requester_request(struct requester *requester, const struct outgoing *outgoing,
-                              uint64_t now_us, uint64_t *ret_correlation) {
+static void pending_write(const struct requester *requester, struct pending *pending,
+                          const struct outgoing *outgoing) {
     const struct operation *operation = outgoing->operation;
-    if (outgoing->body.length > FRAME_BYTES_MAX - ENVELOPE_BYTES)
-        return STATUS_TOO_LARGE;
-    uint64_t budget_us = operation->budget_ms * 1000ULL;
-    uint32_t length = ENVELOPE_BYTES + outgoing->body.length;
-    struct pending *pending =
-        requester->draining ? NULL
-                            : request_table_take(&requester->table, length, now_us + budget_us);
-    if (pending == NULL) {
-        requester->counters.refused++;
-        return STATUS_BUSY;
-    }
-    pending->request = outgoing->request;
-    pending->tenant = outgoing->tenant;
-    pending->lane = operation->lane;
-    pending->read_only = operation->kind == OPERATION_QUERY;
     struct envelope envelope = {
         .version = ENVELOPE_VERSION,
         .kind = KIND_REQUEST,
         .flags = (uint16_t)((outgoing->flags & (FLAG_KEEP | FLAG_EXPANDS)) |
                             (outgoing->key != NULL ? FLAG_CLIENT_KEY : 0) |
-                            (pending->read_only ? FLAG_READ_ONLY : 0)),
+                            (pending->read_only ? FLAG_READ_ONLY : 0) |
+                            (pending->suspect ? FLAG_SUSPECT : 0)),
         .operation = operation->number,
         .schema = operation->reply_version,
         .lane = operation->lane,
@@ -236,20 +207,55 @@ enum status requester_request(struct requester *requester, const struct outgoing
     envelope_write(&envelope, pending->frame);
     if (outgoing->body.length > 0)
         memcpy(pending->frame + ENVELOPE_BYTES, outgoing->body.bytes, outgoing->body.length);
+}
+
+enum status requester_request(struct requester *requester, const struct outgoing *outgoing,
+                              uint64_t now_us, uint64_t *ret_correlation) {
+    const struct operation *operation = outgoing->operation;
+    const struct demand demand = {outgoing->tenant, operation->number, outgoing->body};
+    if (outgoing->body.length > FRAME_BYTES_MAX - ENVELOPE_BYTES)
+        return STATUS_TOO_LARGE;
+    uint64_t budget_us = operation->budget_ms * 1000ULL;
+    bool read_only = operation->kind == OPERATION_QUERY;
+    enum quarantine_state state =
+        quarantine_ask(&requester->quarantine, &demand, now_us, now_us + budget_us);
+    if (state == QUARANTINE_HELD) {
+        requester->counters.quarantined++;
+        return read_only ? STATUS_POISON_READ : STATUS_POISON;
+    }
+    uint32_t length = ENVELOPE_BYTES + outgoing->body.length;
+    struct pending *pending =
+        requester->draining ? NULL
+                            : request_table_take(&requester->table, length, now_us + budget_us);
+    if (pending == NULL) {
+        requester->counters.refused++;
+        return STATUS_BUSY;
+    }
+    pending->request = outgoing->request;
+    pending->tenant = outgoing->tenant;
+    pending->lane = operation->lane;
+    pending->read_only = read_only;
+    pending->suspect = state == QUARANTINE_TRIAL;
+    pending_write(requester, pending, outgoing);
     requester->counters.requests++;
     *ret_correlation = pending->correlation;
     requester_place(requester, pending, now_us);
     return STATUS_OK;
 }
 
-// Tells the broker that nobody waits, and forgets the request.
+static struct envelope pending_envelope(const struct pending *pending) {
+    struct envelope envelope;
+    if (!envelope_read((struct text){pending->frame, pending->length}, &envelope))
+        UNREACHABLE();
+    return envelope;
+}
+
+// Tells the broker that nobody waits any more.
 static void requester_tell_cancel(struct requester *requester, const struct pending *pending) {
     if (pending->list < LIST_SENT || pending->list >= LIST_ORPHANS ||
         !link_is_open(&requester->dial.ends[pending->broker].link))
         return;
-    struct envelope envelope;
-    if (!envelope_read((struct text){pending->frame, pending->length}, &envelope))
-        UNREACHABLE();
+    struct envelope envelope = pending_envelope(pending);
     envelope.kind = KIND_CANCEL;
     char frame[ENVELOPE_BYTES];
     envelope_write(&envelope, frame);
@@ -379,6 +385,67 @@ void requester_disconnected(struct requester *requester, uint32_t broker, uint64
     requester_settle(requester, now_us);
 }
 
+// --- poison ------------------------------------------------------------------------------------
+
+static struct demand pending_demand(const struct pending *pending) {
+    struct text body = {pending->frame + ENVELOPE_BYTES, pending->length - ENVELOPE_BYTES};
+    return (struct demand){pending->tenant, pending_envelope(pending).operation, body};
+}
+
+// All that ask for the same end with it, wherever they are. Two passes: an answer may bring others.
+static void requester_condemn(struct requester *requester, const struct pending *culprit) {
+    const struct demand demand = pending_demand(culprit);
+    for (uint32_t i = 0; i < REQUESTS_IN_FLIGHT_MAX; i++) {
+        struct pending *pending = &requester->table.pending[i];
+        if (pending->list == LIST_FREE)
+            continue;
+        struct demand other = pending_demand(pending);
+        if (memcmp(&other.tenant, &demand.tenant, sizeof other.tenant) != 0 ||
+            other.operation != demand.operation || !text_equal(other.body, demand.body))
+            continue;
+        if (pending != culprit)
+            requester_tell_cancel(requester, pending);
+        request_table_move(&requester->table, pending, LIST_ORPHANS);
+    }
+    struct pending *pending;
+    while ((pending = request_table_first(&requester->table, LIST_ORPHANS)) != NULL)
+        requester_refuse(requester, pending, STATUS_POISON);
+}
+
+// An actor was lost with it in hand. True: it is poison, and over. Of one that is lost to several
+// brokers each may tell.
+static bool requester_suspect(struct requester *requester, struct pending *pending,
+                              const struct answer *answer, uint64_t now_us) {
+    uint64_t instance = answer->block.version;
+    char name[PEER_NAME_BYTES] = {0};
+    memcpy(name, answer->body.bytes, MIN(answer->body.length, sizeof name - 1));
+    if (pending->suspect && pending->lost_instance == instance)
+        return false;
+    const struct envelope envelope = pending_envelope(pending);
+    const struct demand demand = pending_demand(pending);
+    if (!pending->suspect &&
+        quarantine_ask(&requester->quarantine, &demand, now_us, now_us) != QUARANTINE_HELD) {
+        pending->suspect = true;
+        pending->lost_instance = instance;
+        memcpy(pending->lost_actor, name, sizeof name);
+        envelope_set_flags(pending->frame, envelope.flags | FLAG_SUSPECT);
+        return false;
+    }
+    requester->counters.poisoned++;
+    const struct poison poison = {
+        .operation = demand.operation,
+        .tenant = demand.tenant,
+        .trace = envelope.trace,
+        .first_actor = pending->lost_actor,
+        .last_actor = name,
+        .quarantine_s = quarantine_convict(&requester->quarantine, &demand, now_us),
+    };
+    if (requester->port.poison != NULL)
+        requester->port.poison(requester->port.context, &poison);
+    requester_condemn(requester, pending);
+    return true;
+}
+
 // --- receiving ---------------------------------------------------------------------------------
 
 static void requester_receive_reply(struct requester *requester, const struct envelope *envelope,
@@ -404,11 +471,17 @@ static void requester_receive_reply(struct requester *requester, const struct en
         // it was asked by. A broker that lost an actor knows that, and may be asked again.
         if (answer.status == STATUS_UNAVAILABLE)
             pending->refused |= (uint8_t)(1U << pending->broker);
-        requester_retry(requester, pending, answer.status, now_us);
+        bool actor_lost = (answer.block.flags & REPLY_ACTOR_LOST) != 0;
+        if (!actor_lost || !requester_suspect(requester, pending, &answer, now_us))
+            requester_retry(requester, pending, answer.status, now_us);
     } else if (refusal && pending->maybe_done && !pending->read_only) {
         // An earlier attempt may still be carried out, also where this one came too late.
         requester_refuse(requester, pending, STATUS_LOST);
     } else {
+        if (pending->suspect && !refusal) { // an actor has survived it
+            const struct demand demand = pending_demand(pending);
+            quarantine_acquit(&requester->quarantine, &demand);
+        }
         requester_answer(requester, pending, &answer);
     }
 }
@@ -515,61 +588,4 @@ void requester_drain(struct requester *requester, uint64_t now_us) {
 
 bool requester_drained(const struct requester *requester) {
     return requester->drained;
-}
-
-uint32_t requester_links(const struct requester *requester) {
-    uint32_t links = 0;
-    for (uint32_t broker = 0; broker < requester->dial.count; broker++)
-        links += link_takes_work(&requester->dial.ends[broker].link) &&
-                 requester->ends[broker].served > 0;
-    return links;
-}
-
-bool requester_is_served(const struct requester *requester, uint64_t roles) {
-    bool served = false;
-    for (uint32_t broker = 0; broker < requester->dial.count; broker++) {
-        const struct broker_end *end = &requester->ends[broker];
-        bool has_all = end->roles == 0 ? end->served > 0 : (end->roles & roles) == roles;
-        served |= has_all && link_takes_work(&requester->dial.ends[broker].link);
-    }
-    return served;
-}
-
-void requester_count(const struct requester *requester, struct requester_counters *ret_counters) {
-    *ret_counters = requester->counters;
-    ret_counters->in_flight = requester->table.used;
-    ret_counters->bytes = requester->table.slab.used_bytes;
-    ret_counters->waiting = 0;
-    for (uint32_t lane = 0; lane < LANE_COUNT; lane++) {
-        uint64_t credit = 0; // wraps where a broker grants nonsense
-        ret_counters->waiting += requester->table.counts[LIST_HELD + lane];
-        for (uint32_t broker = 0; broker < requester->dial.count; broker++)
-            credit += requester->ends[broker].limit[lane] - requester->ends[broker].sent[lane];
-        ret_counters->credit[lane] = (int64_t)credit;
-    }
-    ret_counters->links_up = dial_open_count(&requester->dial);
-}
-
-bool requester_look(const struct requester *requester, uint32_t *cursor,
-                    struct requester_request_view *ret_view) {
-    const struct pending *pending;
-    struct envelope envelope;
-    do {
-        if (*cursor == REQUESTS_IN_FLIGHT_MAX)
-            return false;
-        pending = &requester->table.pending[(*cursor)++];
-    } while (pending->list == LIST_FREE);
-    if (!envelope_read((struct text){pending->frame, pending->length}, &envelope))
-        UNREACHABLE();
-    *ret_view = (struct requester_request_view){
-        .session = envelope.session,
-        .correlation = pending->correlation,
-        .deadline_us = pending->deadline_us,
-        .operation = envelope.operation,
-        .tenant = pending->tenant,
-        .sends = pending->sends,
-        .held = pending->list < LIST_SENT,
-    };
-    memcpy(ret_view->trace, envelope.trace, sizeof ret_view->trace);
-    return true;
 }

@@ -8,6 +8,11 @@
 // broker falls silent and it is a read, and on an answer LOST or UNAVAILABLE. The first other
 // answer of any attempt ends it; later ones are dropped. Where an attempt may have been carried
 // out, a refusal of a later one ("nothing was done") is reported as STATUS_LOST.
+//
+// A request that an actor was lost with is a suspect from then on: it goes with FLAG_SUSPECT
+// through the first broker that takes it (all edges have them in the same order), and that broker
+// gives it to an actor that has no other suspect. If that one is lost, too, the request is poison:
+// it ends with STATUS_POISON, and so does every equal one for a while (quarantine.h).
 #pragma once
 #include "link.h"
 
@@ -33,6 +38,16 @@ struct answer {
                       // failure_encode; may be empty (a failure without field errors)
 };
 
+// A request that cost two actors; one on trial, a further one.
+struct poison {
+    uint16_t operation;
+    struct uuid tenant;
+    const uint8_t *trace; // TRACE_BYTES
+    const char *first_actor; // their names; "": on trial
+    const char *last_actor;
+    uint32_t quarantine_s; // so long equal ones are refused
+};
+
 // Effects. send: false means the connection is gone, the requester acts on it at its next tick or
 // receive. send copies both texts into one frame. No callback may call requester_free; answer may
 // call requester_request and requester_cancel.
@@ -42,6 +57,7 @@ struct requester_port {
     void (*redial)(void *context, uint32_t broker); // drop the connection, dial anew
     void (*answer)(void *context, void *request, const struct answer *answer);
     void (*event)(void *context, const struct envelope *envelope, struct text body); // or GAP
+    void (*poison)(void *context, const struct poison *poison); // found; may be NULL
     // Subscriptions begin anew. alone: no other broker is heard, so events may have been missed.
     void (*welcomed)(void *context, uint32_t broker, bool alone); // may be NULL
     // It goes on asking, seldom. Told now and then; may be NULL.
@@ -59,6 +75,7 @@ struct requester_options {
 struct requester_counters {
     uint64_t requests, answers, resends, cancels, held, refused, late_replies, malformed;
     uint64_t expired, links_lost, events;
+    uint64_t poisoned, quarantined; // found to be poison; refused because an equal one was
     uint32_t in_flight, waiting; // gauges; waiting is for credit
     uint64_t bytes; // gauge: of frames kept to be sent again, rounded up
     uint32_t links_up;
@@ -83,6 +100,7 @@ uint64_t requester_next_us(const struct requester *requester);
 
 // Sends or holds; exactly one answer follows, never from inside this call. STATUS_BUSY: the table
 // or its memory is full, or it drains; no answer follows. STATUS_TOO_LARGE: the body.
+// STATUS_POISON, STATUS_POISON_READ: it is in quarantine; no answer follows.
 MUST_USE enum status requester_request(struct requester *requester, const struct outgoing *outgoing,
                                        uint64_t now_us, uint64_t *ret_correlation);
 

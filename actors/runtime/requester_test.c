@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The edge's side of the bus against brokers that the test plays: which of them gets a request, and
 // how it ends.
+#include "digest.h"
 #include "expect.h"
 #include "requester.h"
 
@@ -24,6 +25,9 @@ static struct {
     uint32_t sent_count, taken;
     enum status status; // of the last answer
     uint32_t answers;
+    uint32_t poisons; // found
+    char lost[2][PEER_NAME_BYTES]; // by the last of them
+    uint32_t quarantine_s;
 } rig;
 
 static bool port_send(void *context, uint32_t broker, struct text head, struct text body) {
@@ -52,6 +56,14 @@ static void port_answer(void *context, void *request, const struct answer *answe
     rig.answers++;
 }
 
+static void port_poison(void *context, const struct poison *poison) {
+    (void)context;
+    rig.poisons++;
+    rig.quarantine_s = poison->quarantine_s;
+    (void)snprintf(rig.lost[0], sizeof rig.lost[0], "%s", poison->first_actor);
+    (void)snprintf(rig.lost[1], sizeof rig.lost[1], "%s", poison->last_actor);
+}
+
 static void port_event(void *context, const struct envelope *envelope, struct text body) {
     (void)context, (void)envelope, (void)body;
 }
@@ -72,8 +84,11 @@ static void rig_open(void) {
     rig.requester = requester_new(
         &(struct requester_options){
             .name = "http-1", .role = ROLE_EDGE, .session = SESSION, .broker_count = BROKERS},
-        &(struct requester_port){
-            .send = port_send, .redial = port_redial, .answer = port_answer, .event = port_event},
+        &(struct requester_port){.send = port_send,
+                                 .redial = port_redial,
+                                 .answer = port_answer,
+                                 .poison = port_poison,
+                                 .event = port_event},
         rig.now_us);
     for (uint32_t broker = 0; broker < BROKERS; broker++) {
         requester_connected(rig.requester, broker, rig.now_us);
@@ -113,6 +128,35 @@ static void rig_reply(const struct sent_frame *request, uint32_t broker, enum st
     requester_receive(rig.requester, broker, (struct text){head, sizeof head}, rig.now_us);
 }
 
+// Its broker says that an actor of that instance died with it in hand.
+static void rig_lose(const struct sent_frame *request, uint64_t instance, const char *name) {
+    struct envelope envelope = request->envelope;
+    char frame[REPLY_HEAD_BYTES + PEER_NAME_BYTES];
+    uint32_t length = (uint32_t)strlen(name);
+    const struct reply_block block = {.flags = REPLY_ACTOR_LOST, .version = instance};
+    envelope.kind = KIND_REPLY;
+    envelope.operation = STATUS_LOST;
+    reply_head_write(&envelope, &block, length, frame);
+    memcpy(frame + REPLY_HEAD_BYTES, name, length);
+    envelope_set_credit(frame, CREDIT);
+    requester_receive(rig.requester, request->broker,
+                      (struct text){frame, REPLY_HEAD_BYTES + length}, rig.now_us);
+}
+
+// Time passes, the brokers go on beating.
+static void rig_wait(uint64_t wait_ms) {
+    for (uint64_t end_us = rig.now_us + wait_ms * 1000; rig.now_us < end_us;) {
+        rig.now_us = MIN(end_us, rig.now_us + HEARTBEAT_MS * 1000);
+        for (uint32_t broker = 0; broker < BROKERS; broker++)
+            rig_beat(broker, KIND_HEARTBEAT, CREDIT);
+        requester_tick(rig.requester, rig.now_us);
+    }
+}
+
+static bool is_suspect(const struct sent_frame *request) {
+    return (request->envelope.flags & FLAG_SUSPECT) != 0;
+}
+
 // --- who is asked again ------------------------------------------------------------------------
 
 static void test_each_broker_once(void) {
@@ -147,11 +191,153 @@ static void test_the_way_that_failed_is_left(void) {
     }
 }
 
+// --- poison ------------------------------------------------------------------------------------
+
+static void poison(const struct operation *operation, uint8_t tenant, const char *body) {
+    EXPECT_INTEGER(rig_ask(operation, tenant, body), STATUS_OK);
+    const struct sent_frame *request = rig_take(KIND_REQUEST);
+    EXPECT(!is_suspect(request));
+    rig_lose(request, 11, "query-1");
+    EXPECT_INTEGER(rig.answers, 0);
+    request = rig_take(KIND_REQUEST);
+    EXPECT(is_suspect(request));
+    EXPECT_INTEGER(request->broker, 0); // where all suspects go
+    rig_lose(request, 12, "query-2");
+    EXPECT_INTEGER(rig.answers, 1);
+}
+
+static void test_two_actors(void) {
+    rig_open();
+    poison(&write, 3, "a");
+    EXPECT_INTEGER(rig.status, STATUS_POISON);
+    EXPECT_INTEGER(rig.poisons, 1);
+    EXPECT_TEXT(text_of(rig.lost[0]), "query-1");
+    EXPECT_TEXT(text_of(rig.lost[1]), "query-2");
+    EXPECT_INTEGER(rig.quarantine_s, QUARANTINE_S_MIN);
+    rig_close();
+    rig_open();
+    poison(&read, 3, "a");
+    EXPECT_INTEGER(rig.status, STATUS_POISON_READ);
+    rig_close();
+}
+
+static void test_one_actor_told_twice(void) {
+    rig_open();
+    EXPECT_INTEGER(rig_ask(&write, 1, "a"), STATUS_OK);
+    rig_lose(rig_take(KIND_REQUEST), 11, "command-1");
+    rig_lose(rig_take(KIND_REQUEST), 11, "command-1");
+    EXPECT_INTEGER(rig.answers, 0);
+    rig_lose(rig_take(KIND_REQUEST), 12, "command-2");
+    EXPECT_INTEGER(rig.status, STATUS_POISON);
+    rig_close();
+}
+
+// The actor that says so lives, and so may the actors of a broker that is lost.
+static void test_other_losses(void) {
+    rig_open();
+    EXPECT_INTEGER(rig_ask(&write, 1, "a"), STATUS_OK);
+    const struct sent_frame *request = rig_take(KIND_REQUEST);
+    rig_reply(request, request->broker, STATUS_LOST);
+    request = rig_take(KIND_REQUEST);
+    EXPECT(!is_suspect(request));
+    requester_disconnected(rig.requester, request->broker, rig.now_us);
+    EXPECT(!is_suspect(rig_take(KIND_REQUEST)));
+    rig_close();
+}
+
+static void test_quarantine(void) {
+    rig_open();
+    poison(&write, 3, "a");
+    EXPECT_INTEGER(rig_ask(&write, 3, "a"), STATUS_POISON);
+    EXPECT_INTEGER(rig_ask(&write, 3, "b"), STATUS_OK);
+    EXPECT_INTEGER(rig_ask(&write, 4, "a"), STATUS_OK);
+    EXPECT_INTEGER(rig_ask(&read, 3, "a"), STATUS_OK);
+    for (uint32_t i = 0; i < 3; i++) {
+        const struct sent_frame *other = rig_take(KIND_REQUEST);
+        EXPECT(!is_suspect(other));
+        rig_reply(other, other->broker, STATUS_OK);
+    }
+    rig_wait(QUARANTINE_S_MIN * 1000 - 1);
+    EXPECT_INTEGER(rig_ask(&write, 3, "a"), STATUS_POISON);
+    rig_wait(1);
+    EXPECT_INTEGER(rig_ask(&write, 3, "a"), STATUS_OK); // one is tried
+    EXPECT_INTEGER(rig_ask(&write, 3, "a"), STATUS_POISON);
+    const struct sent_frame *trial = rig_take(KIND_REQUEST);
+    EXPECT(is_suspect(trial));
+    rig_lose(trial, 13, "command-3");
+    EXPECT_INTEGER(rig.status, STATUS_POISON);
+    EXPECT_INTEGER(rig.poisons, 2);
+    EXPECT_TEXT(text_of(rig.lost[0]), "");
+    EXPECT_TEXT(text_of(rig.lost[1]), "command-3");
+    EXPECT_INTEGER(rig.quarantine_s, 2 * QUARANTINE_S_MIN);
+    rig_close();
+}
+
+static void test_an_answer_ends_it(void) {
+    rig_open();
+    poison(&read, 3, "a");
+    rig_wait(QUARANTINE_S_MIN * 1000);
+    EXPECT_INTEGER(rig_ask(&read, 3, "a"), STATUS_OK);
+    const struct sent_frame *trial = rig_take(KIND_REQUEST);
+    rig_reply(trial, trial->broker, STATUS_BUSY); // that was no actor's
+    EXPECT_INTEGER(rig_ask(&read, 3, "a"), STATUS_POISON_READ);
+    rig_wait(read.budget_ms);
+    EXPECT_INTEGER(rig_ask(&read, 3, "a"), STATUS_OK);
+    trial = rig_take(KIND_REQUEST);
+    EXPECT(is_suspect(trial));
+    rig_reply(trial, trial->broker, STATUS_NOT_FOUND);
+    EXPECT_INTEGER(rig.status, STATUS_NOT_FOUND);
+    EXPECT_INTEGER(rig_ask(&read, 3, "a"), STATUS_OK);
+    EXPECT(!is_suspect(rig_take(KIND_REQUEST)));
+    rig_close();
+}
+
+// What is under way already and asks for the same must not cost two more.
+static void test_equal_ones_end_with_it(void) {
+    rig_open();
+    EXPECT_INTEGER(rig_ask(&write, 3, "a"), STATUS_OK);
+    EXPECT_INTEGER(rig_ask(&write, 3, "a"), STATUS_OK);
+    EXPECT_INTEGER(rig_ask(&write, 3, "b"), STATUS_OK);
+    rig_lose(rig_take(KIND_REQUEST), 11, "command-1");
+    const struct sent_frame *equal = rig_take(KIND_REQUEST);
+    (void)rig_take(KIND_REQUEST);
+    rig_lose(rig_take(KIND_REQUEST), 12, "command-2");
+    EXPECT_INTEGER(rig.answers, 2);
+    EXPECT_INTEGER(rig.status, STATUS_POISON);
+    EXPECT_INTEGER(rig_take(KIND_CANCEL)->envelope.correlation, equal->envelope.correlation);
+    EXPECT_INTEGER(rig.taken, rig.sent_count);
+    rig_close();
+}
+
+static void test_quarantine_is_bounded(void) {
+    char body[2] = {0};
+    rig_open();
+    for (uint32_t i = 0; i <= QUARANTINE_MAX; i++) {
+        body[0] = (char)('0' + i);
+        rig.answers = 0;
+        poison(&read, 3, body);
+        rig_wait(1);
+        rig.sent_count = rig.taken = 0;
+    }
+    EXPECT_INTEGER(rig_ask(&read, 3, body), STATUS_POISON_READ);
+    EXPECT_INTEGER(rig_ask(&read, 3, "1"), STATUS_POISON_READ);
+    EXPECT_INTEGER(rig_ask(&read, 3, "0"), STATUS_OK); // the oldest made room for the last
+    rig_close();
+}
+
 int main(void) {
+    digest_init();
     static const struct test tests[] = {
         {"a broker that refused is asked again after all others", test_each_broker_once},
         {"the broker that a refused request was sent to is left, whoever brings the refusal",
          test_the_way_that_failed_is_left},
+        {"a request that cost two actors is poison, and told", test_two_actors},
+        {"an actor that two brokers lost is one actor", test_one_actor_told_twice},
+        {"other losses raise no suspicion", test_other_losses},
+        {"an equal request is refused, then tried, then refused twice as long", test_quarantine},
+        {"an actor's answer ends the quarantine", test_an_answer_ends_it},
+        {"equal requests under way end with it", test_equal_ones_end_with_it},
+        {"the quarantine is bounded", test_quarantine_is_bounded},
     };
     return expect_run(tests, COUNT_OF(tests));
 }

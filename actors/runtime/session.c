@@ -198,6 +198,12 @@ static void port_answer(void *context, void *request, const struct answer *answe
     session->options.on_answer(session->options.context, request, answer);
 }
 
+static void port_poison(void *context, const struct poison *poison) {
+    struct session *session = context;
+    if (session->options.on_poison != NULL)
+        session->options.on_poison(session->options.context, poison);
+}
+
 static void port_deliver(void *context, const struct delivery *delivery) {
     struct session *session = context;
     session->options.on_delivery(session->options.context, delivery);
@@ -412,6 +418,7 @@ static void session_make_machine(struct session *session, uint64_t identity) {
         .send = port_send,
         .redial = port_redial,
         .answer = port_answer,
+        .poison = port_poison,
         .event = port_event,
         .welcomed = port_welcomed,
         .refused = port_refused,

@@ -27,6 +27,7 @@ struct session_options {
     // the same.
     void (*on_cancel)(void *context, uint64_t session, uint64_t correlation);
     void (*on_answer)(void *context, void *request, const struct answer *answer); // edges
+    void (*on_poison)(void *context, const struct poison *poison); // edges; a line for operators
     // Events, and GAPs: the broker dropped some of this operation or channel.
     void (*on_event)(void *context, const struct envelope *envelope, struct text body);
     // A broker (again) welcomed us. alone: no other one was heard meanwhile: events may be missed.
@@ -63,8 +64,8 @@ void session_refuse(struct session *session, const struct return_address *addres
                     enum status status);
 
 // Edge: sends now, or waits up to CREDIT_HOLD_MS for credit, resends within the budget. Exactly
-// one on_answer follows, never from inside this call. STATUS_BUSY: the table is full, no
-// on_answer follows.
+// one on_answer follows, never from inside this call. Every other status is a refusal at once, see
+// requester.h: no on_answer follows.
 MUST_USE enum status session_request(struct session *session, const struct outgoing *outgoing,
                                      uint64_t *ret_correlation);
 

@@ -7,6 +7,7 @@ const char *const broker_cause_names[CAUSE_COUNT] = {
     [CAUSE_EXPIRED] = "expired",
     [CAUSE_UNANSWERED] = "unanswered",
     [CAUSE_ACTOR_LOST] = "actor_lost",
+    [CAUSE_POISON] = "poison",
     [CAUSE_NO_ACTOR] = "no_actor",
     [CAUSE_BUSY] = "busy",
     [CAUSE_OVER_SHARE] = "over_share",
@@ -101,7 +102,7 @@ static void broker_finish(struct broker *broker) {
     while (broker->unreachable > 0) {
         for (uint32_t i = 0; i < broker->peer_high; i++) {
             if (broker->peers[i].unreachable)
-                peer_remove(broker, &broker->peers[i]);
+                peer_remove(broker, &broker->peers[i], true);
         }
     }
     while (broker->moved != 0) {
@@ -264,7 +265,7 @@ void broker_revoke(struct broker *broker, uint64_t key, uint64_t now_us) {
         if (peer->address == 0 || peer->key != key)
             continue;
         peer_send_bare(broker, peer, KIND_GOODBYE); // it dials anew, and is not let in
-        peer_remove(broker, peer);
+        peer_remove(broker, peer, false);
     }
     broker_finish(broker);
 }

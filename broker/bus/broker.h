@@ -74,6 +74,7 @@ enum broker_cause { // why a message ended here without an actor's answer, or a 
     CAUSE_EXPIRED, // in the queue
     CAUSE_UNANSWERED, // dispatched, and long past its deadline
     CAUSE_ACTOR_LOST,
+    CAUSE_POISON, // a suspect whose actor died, too
     CAUSE_NO_ACTOR,
     CAUSE_BUSY,
     CAUSE_OVER_SHARE,

@@ -169,7 +169,8 @@ void rig_ask(struct rig *rig, uint64_t address, struct ask ask) {
     const struct envelope envelope = {
         .version = ENVELOPE_VERSION,
         .kind = KIND_REQUEST,
-        .flags = ask.operation == WRITE ? 0 : FLAG_READ_ONLY,
+        .flags = (uint16_t)((ask.operation == WRITE ? 0 : FLAG_READ_ONLY) |
+                            (ask.suspect ? FLAG_SUSPECT : 0)),
         .operation = ask.operation,
         .lane = ask.lane,
         .attempt = ask.attempt,

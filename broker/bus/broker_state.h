@@ -127,6 +127,7 @@ struct broker {
     uint64_t actor_bits; // slots in use
     uint64_t available; // of these: may get new work
     uint64_t credited; // of these: have credit left
+    uint64_t suspected; // slots that have a suspect in hand
     uint64_t operation_actors[OPERATIONS_MAX]; // bits of actors, available or not
     uint8_t operation_group[OPERATIONS_MAX];
     uint64_t group_signature[GROUPS_MAX];
@@ -135,7 +136,7 @@ struct broker {
     uint32_t served; // operations with an actor
     uint64_t roles; // of the actors: bits of enum session_role
     uint64_t paused[OPERATIONS_MAX / 64]; // bits of operations
-    uint64_t moved; // actors that got another's flows: looked at when the call ends
+    uint64_t moved; // actors that may take more than before: looked at when the call ends
     uint32_t spread; // where the search for the least loaded begins
 
     struct request_pool pool;
@@ -167,7 +168,7 @@ void peer_receive_beat(struct broker *broker, struct peer *peer, const struct be
 void peer_receive_drain(struct broker *broker, struct peer *peer);
 void peer_apply_change(struct broker *broker, struct peer *peer, enum link_change change);
 void peer_tick(struct broker *broker, struct peer *peer);
-void peer_remove(struct broker *broker, struct peer *peer);
+void peer_remove(struct broker *broker, struct peer *peer, bool dead); // dead: gone without a word
 uint64_t peer_limit(const struct peer *peer, uint32_t lane); // of an edge
 uint16_t peer_index(const struct broker *broker, const struct peer *peer);
 bool peer_is_edge(const struct peer *peer); // may send requests
@@ -192,6 +193,8 @@ void dispatch_all(struct broker *broker);
 // Ends a request with an answer of the broker's own, or (edge gone) without one.
 void dispatch_end(struct broker *broker, struct request *request, enum status status,
                   enum broker_cause cause);
+// The same with STATUS_LOST; says which actor had it, so that its edge suspects it.
+void dispatch_end_suspect(struct broker *broker, struct request *request);
 
 // --- overload.c ----------------------------------------------------------------------------------
 // A request comes, whether it will wait or not; flow is where.
@@ -207,8 +210,12 @@ uint32_t schedule_window(const struct broker *broker, uint32_t schedule); // of 
 // --- recovery.c ----------------------------------------------------------------------------------
 void recovery_sweep(struct broker *broker); // a part of the table, for what nobody takes
 void recovery_edge_lost(struct broker *broker, struct peer *peer);
-// All requests in hand of an actor, or only the reads, end with STATUS_LOST.
-void recovery_actor_lost(struct broker *broker, uint32_t actor, bool reads_only);
+// All requests in hand of an actor end with STATUS_LOST; if it is dead, those that it had seen are
+// suspects.
+void recovery_actor_lost(struct broker *broker, uint32_t actor, bool dead);
+// It is silent: its reads end so, as suspects. One that is a suspect already stays until the actor
+// speaks again or is gone: it is judged by that.
+void recovery_actor_doubted(struct broker *broker, uint32_t actor);
 void recovery_hand_back(struct broker *broker); // everything queued, when draining
 void recovery_refuse_paused(struct broker *broker); // what is queued of paused operations
 // Queues anew what waited for operations that nobody had announced.

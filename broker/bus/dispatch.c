@@ -6,9 +6,9 @@
 
 // --- ends --------------------------------------------------------------------------------------
 
-// An answer of the broker's own to the edge.
+// An answer of the broker's own to the edge. lost_actor: NULL, or it is told which.
 static void edge_answer(struct broker *broker, struct peer *edge, const struct envelope *request,
-                        enum status status) {
+                        enum status status, const struct peer *lost_actor) {
     struct envelope envelope = {
         .version = ENVELOPE_VERSION,
         .kind = KIND_REPLY,
@@ -20,12 +20,26 @@ static void edge_answer(struct broker *broker, struct peer *edge, const struct e
         .session = request->session,
         .correlation = request->correlation,
     };
-    char frame[REPLY_HEAD_BYTES];
-    reply_head_write(&envelope, &(struct reply_block){0}, 0, frame);
+    struct reply_block block = {0};
+    struct text name = TEXT("");
+    if (lost_actor != NULL) {
+        block.flags = REPLY_ACTOR_LOST;
+        block.version = lost_actor->session;
+        name = (struct text){lost_actor->name,
+                             (uint32_t)strnlen(lost_actor->name, sizeof lost_actor->name)};
+    }
+    char frame[REPLY_HEAD_BYTES + PEER_NAME_BYTES];
+    reply_head_write(&envelope, &block, name.length, frame);
+    memcpy(frame + REPLY_HEAD_BYTES, name.bytes, name.length);
     // One of a later build gets no credit.
     envelope_set_credit(frame, request->lane < LANE_COUNT ? peer_limit(edge, request->lane) : 0);
     edge->replies++;
-    peer_send(broker, edge, (struct text){frame, REPLY_HEAD_BYTES});
+    peer_send(broker, edge, (struct text){frame, REPLY_HEAD_BYTES + name.length});
+}
+
+// A suspect leaves its queue: whoever could not take it may be able to take what waited behind it.
+static void suspect_uncovers(struct broker *broker, const struct request *request) {
+    broker->moved |= request->suspect ? broker->credited : 0;
 }
 
 // Takes a request out of all tables. Its edge, if still there, is owed an answer by the caller.
@@ -39,12 +53,17 @@ static void request_close(struct broker *broker, struct request *request) {
         lane->queued--;
         flow_pull(&broker->flows, &broker->pool, flow, request);
         request_drop_frame(&broker->pool, request);
+        suspect_uncovers(broker, request);
     } else {
         broker->pool.dispatched--;
         lane->in_flight--;
         broker->actors[request->actor].in_flight--;
         broker->flows.schedules[flow->schedule].in_flight--;
         flow->in_flight--;
+        if (request->suspect) { // the next one has waited for that
+            broker->suspected &= ~(1ULL << request->actor);
+            broker->moved |= 1ULL << request->actor;
+        }
         if (flow->list == FLOW_CAPPED && flow->in_flight < flow_share(broker, flow))
             flow_list(&broker->flows, flow, FLOW_OLD);
         // The last command in hand frees its tenant to move on, if its owner leaves.
@@ -58,8 +77,8 @@ static void request_close(struct broker *broker, struct request *request) {
     flow_release_if_idle(&broker->flows, flow);
 }
 
-void dispatch_end(struct broker *broker, struct request *request, enum status status,
-                  enum broker_cause cause) {
+static void request_end(struct broker *broker, struct request *request, enum status status,
+                        enum broker_cause cause, const struct peer *lost_actor) {
     const struct flow *flow = flow_at(&broker->flows, request->flow);
     const struct envelope envelope = {
         .lane = flow->lane,
@@ -71,7 +90,18 @@ void dispatch_end(struct broker *broker, struct request *request, enum status st
     broker->drops[cause]++;
     request_close(broker, request);
     if (edge != NO_PEER)
-        edge_answer(broker, &broker->peers[edge], &envelope, status);
+        edge_answer(broker, &broker->peers[edge], &envelope, status, lost_actor);
+}
+
+void dispatch_end(struct broker *broker, struct request *request, enum status status,
+                  enum broker_cause cause) {
+    request_end(broker, request, status, cause, NULL);
+}
+
+void dispatch_end_suspect(struct broker *broker, struct request *request) {
+    const struct peer *actor = &broker->peers[broker->actors[request->actor].peer];
+    enum broker_cause cause = request->suspect ? CAUSE_POISON : CAUSE_ACTOR_LOST;
+    request_end(broker, request, STATUS_LOST, cause, actor);
 }
 
 // --- to an actor -------------------------------------------------------------------------------
@@ -81,6 +111,7 @@ static void actor_charge(struct broker *broker, struct request *request, uint32_
     struct flow *flow = flow_at(&broker->flows, request->flow);
     request->state = REQUEST_DISPATCHED;
     request->actor = (uint8_t)slot;
+    broker->suspected |= request->suspect ? 1ULL << slot : 0;
     request->frame = (uint32_t)MIN(broker->now_us - request->arrived_us, UINT32_MAX);
     flow->in_flight++;
     broker->flows.schedules[flow->schedule].in_flight++;
@@ -102,12 +133,15 @@ static void request_send_queued(struct broker *broker, struct request *request, 
     char *frame = request_frame(&broker->pool, request);
     struct text bytes = {frame, request->length};
     envelope_set_budget(frame, (uint32_t)(request->deadline_us - broker->now_us));
-    peer_send(broker, &broker->peers[broker->actors[slot].peer], bytes);
+    struct peer *actor = &broker->peers[broker->actors[slot].peer];
+    peer_send(broker, actor, bytes);
+    request->unsent = actor->unreachable;
     request_drop_frame(&broker->pool, request);
     broker->pool.queued--;
     broker->lanes[flow->lane].queued--;
     actor_charge(broker, request, slot);
     flow_pull(&broker->flows, &broker->pool, flow, request);
+    suspect_uncovers(broker, request);
 }
 
 // The next request of a lane of a schedule that this actor can take, or NULL.
@@ -115,7 +149,8 @@ static struct request *schedule_next(struct broker *broker, uint32_t schedule, u
                                      uint32_t slot) {
     uint32_t skips = 0;
     struct flow *flow;
-    while ((flow = flow_first(&broker->flows, schedule, lane)) != NULL) {
+    bool suspects = (broker->suspected & 1ULL << slot) == 0;
+    while ((flow = flow_first(&broker->flows, schedule, lane, suspects)) != NULL) {
         if (flow->queued == 0) {
             flow_list(&broker->flows, flow, FLOW_OUT);
             flow_release_if_idle(&broker->flows, flow);
@@ -131,9 +166,11 @@ static struct request *schedule_next(struct broker *broker, uint32_t schedule, u
         if (!able) {
             if (++skips > FLOW_SKIPS_MAX)
                 return NULL;
-            flow_list(&broker->flows, flow, flow->list == FLOW_CAPPED ? FLOW_CAPPED : FLOW_OLD);
+            flow_list(&broker->flows, flow, flow->list == FLOW_NEW ? FLOW_OLD : flow->list);
             continue;
         }
+        if (flow->list == FLOW_SUSPECT)
+            return request;
         if (flow->list != FLOW_CAPPED && flow->in_flight >= flow_share(broker, flow)) {
             flow_list(&broker->flows, flow, FLOW_CAPPED);
             continue;
@@ -221,7 +258,7 @@ void dispatch_all(struct broker *broker) {
 static void request_refuse(struct broker *broker, const struct arrival *arrival, enum status status,
                            enum broker_cause cause) {
     broker->drops[cause]++;
-    edge_answer(broker, arrival->peer, &arrival->envelope, status);
+    edge_answer(broker, arrival->peer, &arrival->envelope, status, NULL);
 }
 
 // The least loaded of these actors; ties go round.
@@ -243,8 +280,10 @@ static uint32_t actor_least_loaded(struct broker *broker, uint64_t bits) {
 
 // The actor that gets a request at once, or NO_ACTOR: it must wait.
 static uint32_t actor_for_arrival(struct broker *broker, const struct flow *flow,
-                                  uint16_t operation) {
-    uint64_t able = broker->operation_actors[operation] & broker->credited;
+                                  const struct request *request) {
+    uint64_t able = broker->operation_actors[request->operation] & broker->credited;
+    if (request->suspect)
+        able &= ~broker->suspected;
     if (flow->queued > 0 || broker->pool.dispatched >= BROKER_IN_FLIGHT_MAX)
         return NO_ACTOR;
     if (!flow->owned)
@@ -277,8 +316,10 @@ static struct flow *arrival_flow(struct broker *broker, const struct envelope *e
     uint64_t tenant[2];
     memcpy(tenant, envelope->tenant.bytes, sizeof tenant);
     bool tenantless = tenant[0] == 0 && tenant[1] == 0;
-    if (tenantless)
+    if (tenantless) { // they have no order to keep: suspects are passed by
+        tenant[0] = (envelope->flags & FLAG_SUSPECT) != 0;
         tenant[1] = envelope->session;
+    }
     uint8_t group = broker->operation_group[envelope->operation];
     struct flow *flow = flow_obtain(&broker->flows, tenant, envelope->lane, group, tenantless);
     if (flow == NULL)
@@ -354,8 +395,9 @@ void dispatch_receive_request(struct broker *broker, struct arrival *arrival) {
     request->operation = envelope->operation;
     request->edge = peer_index(broker, peer);
     request->read_only = (envelope->flags & FLAG_READ_ONLY) != 0;
+    request->suspect = (envelope->flags & FLAG_SUSPECT) != 0;
     overload_arrive(broker, flow, envelope->attempt);
-    uint32_t actor = actor_for_arrival(broker, flow, envelope->operation);
+    uint32_t actor = actor_for_arrival(broker, flow, request);
     if (actor == NO_ACTOR && !request_enqueue(broker, arrival, request, flow))
         return;
     peer->open[envelope->lane]++;
@@ -366,7 +408,7 @@ void dispatch_receive_request(struct broker *broker, struct arrival *arrival) {
         if (age_us > 0)
             envelope_set_budget(arrival->frame, (uint32_t)(envelope->budget_us - age_us));
         actor_charge(broker, request, actor);
-        (void)peer_send_current(broker, &broker->peers[broker->actors[actor].peer]);
+        request->unsent = !peer_send_current(broker, &broker->peers[broker->actors[actor].peer]);
         return;
     }
     // It waits behind others of its kind, yet somebody may be able to take one of them.

@@ -186,10 +186,12 @@ void flow_push(struct flow_table *table, struct request_pool *pool, struct flow 
         pool->requests[flow->last].next = index;
     flow->last = index;
     flow_count(table, flow, 1);
-    if (flow->list != FLOW_OUT)
-        return;
-    flow->deficit = FLOW_QUANTUM;
-    flow_list(table, flow, FLOW_NEW);
+    if (flow->first == index && request->suspect) {
+        flow_list(table, flow, FLOW_SUSPECT);
+    } else if (flow->list == FLOW_OUT) {
+        flow->deficit = FLOW_QUANTUM;
+        flow_list(table, flow, FLOW_NEW);
+    }
 }
 
 // With nothing left to serve in the flow's lane, the empty ones there need not wait for their
@@ -222,6 +224,8 @@ void flow_pull(struct flow_table *table, struct request_pool *pool, struct flow 
     // else one that always has a single request would starve them.
     if (flow->queued == 0)
         flow_list(table, flow, flow->list == FLOW_NEW ? FLOW_OLD : FLOW_OUT);
+    else if (pool->requests[flow->first].suspect != (flow->list == FLOW_SUSPECT))
+        flow_list(table, flow, flow->list == FLOW_SUSPECT ? FLOW_OLD : FLOW_SUSPECT);
     flow_forget_empty(table, flow);
 }
 
@@ -244,9 +248,12 @@ void flow_reschedule(struct flow_table *table, struct flow *flow, uint32_t sched
         flow_list(table, flow, list == FLOW_CAPPED ? FLOW_OLD : list);
 }
 
-struct flow *flow_first(const struct flow_table *table, uint32_t schedule, uint32_t lane) {
+struct flow *flow_first(const struct flow_table *table, uint32_t schedule, uint32_t lane,
+                        bool suspects) {
     const struct flow_ends *lists = table->schedules[schedule].lists[lane];
-    for (uint32_t list = 0; list < FLOW_LISTS; list++) {
+    if (suspects && lists[FLOW_SUSPECT].first != NO_INDEX)
+        return &table->flows[lists[FLOW_SUSPECT].first];
+    for (uint32_t list = 0; list < FLOW_SUSPECT; list++) {
         if (lists[list].first != NO_INDEX)
             return &table->flows[lists[list].first];
     }

@@ -92,7 +92,7 @@ static void actor_add(struct broker *broker, struct peer *peer, uint32_t slot,
     actor_refresh(broker, slot);
 }
 
-static void actor_remove(struct broker *broker, struct peer *peer) {
+static void actor_remove(struct broker *broker, struct peer *peer, bool dead) {
     uint32_t slot = peer->actor;
     uint64_t bit = 1ULL << slot;
     broker->actor_bits &= ~bit;
@@ -100,7 +100,7 @@ static void actor_remove(struct broker *broker, struct peer *peer) {
     for (uint32_t i = 0; i < OPERATIONS_MAX; i++)
         broker->operation_actors[i] &= ~bit;
     operations_recount(broker);
-    recovery_actor_lost(broker, slot, false);
+    recovery_actor_lost(broker, slot, dead);
     ASSERT(broker->actors[slot].in_flight == 0);
     ownership_review(broker);
     broker->moved &= ~bit;
@@ -109,7 +109,7 @@ static void actor_remove(struct broker *broker, struct peer *peer) {
 
 // --- coming and going --------------------------------------------------------------------------
 
-void peer_remove(struct broker *broker, struct peer *peer) {
+void peer_remove(struct broker *broker, struct peer *peer, bool dead) {
     if (peer->unreachable)
         broker->unreachable--;
     // From here on nothing is sent to it any more.
@@ -123,7 +123,7 @@ void peer_remove(struct broker *broker, struct peer *peer) {
     recovery_edge_lost(broker, peer);
     event_forget_peer(broker, peer);
     if (peer->actor != NO_ACTOR)
-        actor_remove(broker, peer);
+        actor_remove(broker, peer, dead);
 }
 
 static bool hello_is_known(const struct broker *broker, const struct hello *hello) {
@@ -218,11 +218,11 @@ void peer_receive_hello(struct broker *broker, uint64_t address, struct text bod
             peer_send_beat(broker, peer, KIND_WELCOME); // repeated before the first one arrived
             return;
         }
-        peer_remove(broker, peer);
+        peer_remove(broker, peer, false);
     }
     uint16_t former = peer_map_find(&broker->by_session, hello.instance);
     if (former != NO_PEER) // it came back on a new connection before the old one was missed
-        peer_remove(broker, &broker->peers[former]);
+        peer_remove(broker, &broker->peers[former], false);
     if (hello_is_known(broker, &hello))
         stranger_send(broker, address, KIND_GOODBYE);
     else
@@ -255,7 +255,7 @@ void peer_apply_change(struct broker *broker, struct peer *peer, enum link_chang
     switch (change) {
     case LINK_SILENT:
     case LINK_LOST:
-        peer_remove(broker, peer);
+        peer_remove(broker, peer, change == LINK_SILENT);
         return;
     case LINK_DOUBTED:
     case LINK_TRUSTED:
@@ -263,7 +263,7 @@ void peer_apply_change(struct broker *broker, struct peer *peer, enum link_chang
             return;
         actor_refresh(broker, peer->actor);
         if (change == LINK_DOUBTED)
-            recovery_actor_lost(broker, peer->actor, true);
+            recovery_actor_doubted(broker, peer->actor);
         ownership_review(broker);
         return;
     case LINK_UNCHANGED:

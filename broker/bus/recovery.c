@@ -3,15 +3,27 @@
 // they are rare, or look at a part at a time.
 #include "broker_state.h"
 
-void recovery_actor_lost(struct broker *broker, uint32_t actor, bool reads_only) {
+void recovery_actor_lost(struct broker *broker, uint32_t actor, bool dead) {
+    for (uint32_t i = 0; i < broker->pool.high && broker->actors[actor].in_flight > 0; i++) {
+        struct request *request = &broker->pool.requests[i];
+        if (request->state != REQUEST_DISPATCHED || request->actor != actor)
+            continue;
+        if (dead && !request->unsent)
+            dispatch_end_suspect(broker, request);
+        else
+            dispatch_end(broker, request, STATUS_LOST, CAUSE_ACTOR_LOST);
+    }
+}
+
+void recovery_actor_doubted(struct broker *broker, uint32_t actor) {
     uint32_t left = broker->actors[actor].in_flight;
     for (uint32_t i = 0; i < broker->pool.high && left > 0; i++) {
         struct request *request = &broker->pool.requests[i];
         if (request->state != REQUEST_DISPATCHED || request->actor != actor)
             continue;
         left--;
-        if (!reads_only || request->read_only)
-            dispatch_end(broker, request, STATUS_LOST, CAUSE_ACTOR_LOST);
+        if (request->read_only && !request->suspect)
+            dispatch_end_suspect(broker, request);
     }
 }
 

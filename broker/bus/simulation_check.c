@@ -44,7 +44,8 @@ static void check_truth(const struct world *world, uint32_t request) {
         world_fail(world, CHECK_TRUTH,
                    "command %u took effect, its answer %u says nothing was done", request,
                    history->status);
-    bool in_doubt = history->status == STATUS_LOST || history->status == STATUS_EXPIRED;
+    bool in_doubt = history->status == STATUS_LOST || history->status == STATUS_EXPIRED ||
+                    history->status == STATUS_POISON;
     if (in_doubt && !history->command)
         world_fail(world, CHECK_TRUTH,
                    "read %u was answered %u, as if it could have changed something", request,
@@ -83,7 +84,8 @@ static void check_effects(const struct world *world) {
 static bool is_open(const struct history *history) {
     bool begun = history->begun_us <= history->answered_us;
     return history->answers == 0 || history->status == STATUS_LOST ||
-           (history->status == STATUS_EXPIRED && begun) || effect_is_excused(history);
+           history->status == STATUS_POISON || (history->status == STATUS_EXPIRED && begun) ||
+           effect_is_excused(history);
 }
 
 // Of two commands that leave an edge by one connection, neither of which has to be sent again, the

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Suspects in the broker's core: what is told of an actor that is lost, and who gets a request that
+// may have been its end. The edge is at the address 1, actors are from 11 on.
+#include "broker_rig.h"
+
+static void ask_suspect(struct rig *rig, uint16_t operation, uint64_t correlation, uint8_t tenant) {
+    rig_ask(rig, 1,
+            (struct ask){operation, correlation, tenant, .attempt = 1, .suspect = true,
+                         .lane = operation == WRITE ? LANE_COMMAND : LANE_INTERACTIVE});
+}
+
+// The next answer to the edge is LOST; whether it tells which actor it was.
+static bool take_lost(struct rig *rig, uint64_t correlation, uint64_t actor) {
+    struct sent_frame *frame = rig_take_status(rig, 1, STATUS_LOST);
+    struct reply_block block;
+    struct text name;
+    EXPECT_INTEGER(frame->envelope.correlation, correlation);
+    EXPECT(reply_read(frame->bytes, &block, &name));
+    if ((block.flags & REPLY_ACTOR_LOST) == 0) {
+        EXPECT_INTEGER(name.length, 0);
+        return false;
+    }
+    EXPECT_INTEGER(block.version, actor * 10);
+    EXPECT_TEXT(name, "actor");
+    return true;
+}
+
+static void test_who_was_lost(void) {
+    struct rig *rig = rig_open();
+    rig_edge(rig, 1);
+    rig_actor(rig, 11, ROLE_COMMAND, 4);
+    rig_ask(rig, 1, (struct ask){WRITE, .correlation = 1, .lane = LANE_COMMAND, .tenant = 1});
+    rig->unreachable = 11; // the next one never reaches it
+    rig_ask(rig, 1, (struct ask){WRITE, .correlation = 2, .lane = LANE_COMMAND, .tenant = 1});
+    EXPECT(take_lost(rig, 1, 11));
+    EXPECT(!take_lost(rig, 2, 11));
+    rig->unreachable = 0;
+    rig_actor(rig, 12, ROLE_COMMAND, 4);
+    rig_ask(rig, 1, (struct ask){WRITE, .correlation = 3, .lane = LANE_COMMAND, .tenant = 1});
+    rig_actor(rig, 12, ROLE_COMMAND, 4); // it lives, its connection is another one
+    EXPECT(!take_lost(rig, 3, 12));
+    rig_ask(rig, 1, (struct ask){WRITE, .correlation = 4, .lane = LANE_COMMAND, .tenant = 1});
+    rig_bare(rig, 12, KIND_GOODBYE);
+    EXPECT(!take_lost(rig, 4, 12));
+    EXPECT_INTEGER(rig->broker->drops[CAUSE_ACTOR_LOST], 4);
+    rig_close(rig);
+}
+
+static void test_one_at_an_actor(void) {
+    struct rig *rig = rig_open();
+    rig_edge(rig, 1);
+    rig_actor(rig, 11, ROLE_QUERY, 8);
+    for (uint8_t tenant = 1; tenant <= 12; tenant++)
+        ask_suspect(rig, READ, tenant, tenant);
+    rig_ask(rig, 1, (struct ask){READ, .correlation = 20, .tenant = 20});
+    for (uint8_t tenant = 1; tenant <= 12; tenant++) {
+        struct sent_frame *suspect = rig_take(rig, 11, KIND_REQUEST);
+        EXPECT_INTEGER(suspect->envelope.correlation, tenant);
+        if (tenant == 1) // one that is no suspect is not kept from it
+            EXPECT_INTEGER(rig_take(rig, 11, KIND_REQUEST)->envelope.correlation, 20);
+        EXPECT(!rig_has(rig, 11));
+        rig_answer(rig, suspect, 8);
+    }
+    EXPECT(!rig_has(rig, 11));
+    EXPECT_INTEGER(rig->broker->suspected, 0);
+    rig_close(rig);
+}
+
+static void test_each_actor_takes_one(void) {
+    struct rig *rig = rig_open();
+    rig_edge(rig, 1);
+    rig_actor(rig, 11, ROLE_QUERY, 8);
+    rig_actor(rig, 12, ROLE_QUERY, 8);
+    for (uint64_t correlation = 1; correlation <= 3; correlation++)
+        ask_suspect(rig, READ, correlation, 0);
+    rig_ask(rig, 1, (struct ask){READ, .correlation = 9}); // without a tenant: no order to keep
+    EXPECT_INTEGER(rig->peers[11].delivered + rig->peers[12].delivered, 3);
+    EXPECT(rig->peers[11].delivered > 0 && rig->peers[12].delivered > 0);
+    EXPECT_INTEGER(rig->broker->pool.queued, 1);
+    rig_close(rig);
+}
+
+static void test_a_tenants_order(void) {
+    struct rig *rig = rig_open();
+    rig_edge(rig, 1);
+    rig_actor(rig, 11, ROLE_COMMAND, 8);
+    ask_suspect(rig, WRITE, 1, 1);
+    ask_suspect(rig, WRITE, 2, 2);
+    rig_ask(rig, 1, (struct ask){WRITE, .correlation = 3, .lane = LANE_COMMAND, .tenant = 2});
+    rig_ask(rig, 1, (struct ask){WRITE, .correlation = 4, .lane = LANE_COMMAND, .tenant = 1});
+    struct sent_frame *first = rig_take(rig, 11, KIND_REQUEST);
+    EXPECT_INTEGER(first->envelope.correlation, 1);
+    EXPECT_INTEGER(rig_take(rig, 11, KIND_REQUEST)->envelope.correlation, 4);
+    EXPECT(!rig_has(rig, 11)); // the suspect of tenant 2 waits, and what came after it
+    rig_answer(rig, first, 8);
+    EXPECT_INTEGER(rig_take(rig, 11, KIND_REQUEST)->envelope.correlation, 2);
+    EXPECT_INTEGER(rig_take(rig, 11, KIND_REQUEST)->envelope.correlation, 3);
+    rig_close(rig);
+}
+
+static void test_a_silent_actor_keeps_its_suspect(void) {
+    struct rig *rig = rig_open();
+    rig_edge(rig, 1);
+    rig_actor(rig, 11, ROLE_QUERY, 8);
+    rig_ask(rig, 1, (struct ask){READ, .correlation = 1, .tenant = 1});
+    ask_suspect(rig, READ, 2, 2);
+    rig->peers[11].mute = true;
+    rig_wait(rig, SUSPECT_MS + 25);
+    EXPECT(take_lost(rig, 1, 11));
+    EXPECT(!rig_has(rig, 1));
+    EXPECT_INTEGER(rig->broker->drops[CAUSE_POISON], 0);
+    rig_wait(rig, GONE_MS - SUSPECT_MS);
+    EXPECT(take_lost(rig, 2, 11));
+    EXPECT_INTEGER(rig->broker->drops[CAUSE_POISON], 1);
+    rig_close(rig);
+}
+
+int main(void) {
+    static const struct test tests[] = {
+        {"an actor that dies is named to those it had, one that leaves is not", test_who_was_lost},
+        {"an actor has one suspect at a time, others pass", test_one_at_an_actor},
+        {"suspects spread over the actors", test_each_actor_takes_one},
+        {"a tenant's commands wait behind its suspect", test_a_tenants_order},
+        {"a silent actor keeps its suspect until it is gone",
+         test_a_silent_actor_keeps_its_suspect},
+    };
+    return expect_run(tests, COUNT_OF(tests));
+}
