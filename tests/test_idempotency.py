@@ -48,6 +48,18 @@ def test_the_same_key_with_another_body_is_422(user, field, value):
     assert total(user) == 1
 
 
+@pytest.mark.newer("a sentence for it; it was a 500")
+def test_an_answer_of_another_release_is_not_made_up(system, user):
+    """One whose reply had a column less: the effect stands, once."""
+    body, headers = user.transaction_body(), key()
+    assert user.post("/api/transactions", body, headers=headers).status == 201
+    system.sql(f"UPDATE idempotency SET reply = trim_array(reply, 1) "
+               f"WHERE tenant_id = '{user.user_id}'")
+    again = user.post("/api/transactions", body, headers=headers)
+    assert again.status == 409 and "took effect" in again.json["message"], again
+    assert again.header("Idempotency-Replayed") is None and total(user) == 1
+
+
 def test_without_a_key_every_request_has_its_effect(user):
     body = user.transaction_body()
     answers = [user.post("/api/transactions", body) for _ in range(3)]

@@ -5,6 +5,8 @@ import json
 import os
 import struct
 import subprocess
+import time
+import tomllib
 import urllib.request
 
 import pytest
@@ -14,6 +16,17 @@ from bus import Door, Peer, envelope
 from system import PROGRAM, ROOT, SLACK, until
 
 REFUSED = "A process is refused"
+
+
+def operate(system, *arguments):
+    return subprocess.run([PROGRAM, *arguments], env=system.environment, text=True, timeout=60,
+                          capture_output=True, check=True).stdout
+
+
+def timed(user, path, status):
+    begun = time.monotonic()
+    assert user.get(path).status == status
+    return time.monotonic() - begun
 
 
 def refusals(system, broker, name):
@@ -53,9 +66,8 @@ def test_an_incompatible_hello_is_refused(private_system, peer, name, frame, rea
     assert told[0]["severity"] == "ERROR"
     assert (told[0]["it_speaks"], told[0]["this_speaks"]) == (speaks, "1 to 1")
     assert "release" in told[0]["message"], "what to do"
-    listed = subprocess.run([PROGRAM, "peers", "--json"], env=private_system.environment, text=True,
-                            capture_output=True, timeout=30, check=True).stdout
-    rows = [row for row in json.loads(listed)["peers"] if row["state"] == "refused"]
+    rows = [row for row in json.loads(operate(private_system, "peers", "--json"))["peers"]
+            if row["state"] == "refused"]
     assert (name if name != "unknown" else "", "broker-1") in [
         (row["name"], row["broker"]) for row in rows]
     peer.hello(bus.ROLE_EDGE, b"http-73")  # on the very same connection
@@ -118,3 +130,43 @@ def test_a_refused_process_says_so_once_and_asks_seldom(tmp_path):
     finally:
         edge.terminate()
         edge.wait(20 * SLACK)
+
+
+@pytest.mark.newer("an edge that is ready without every operation, and a broker that does not wait")
+def test_an_operation_that_only_the_next_release_serves_is_refused_at_once(private_system):
+    """The actors of the release before it: here, a query actor that does not serve the banks."""
+    system = private_system
+    until(system.all_ready, 5 * SLACK, "all are ready")
+    user = system.user()
+    served = ",".join(name for table in (ROOT / "schemas").glob("*.toml")
+                      for name, row in tomllib.loads(table.read_text()).items()
+                      if isinstance(row, dict) and row.get("kind") == "query"
+                      and name != "list_banks")
+    environment = {**system.environment, "VALORIZE_NAME": "query-9", "VALORIZE_OPERATIONS": served,
+                   "DATABASE_URL": system.state()["database_url"],
+                   "REDIS_URL": system.state()["redis_url"]}
+    for name in list(environment):
+        if name.endswith("_PORT") or name == "VALORIZE_TESTING":
+            del environment[name]
+    with open(system.data / "log" / "query-9.log", "wb") as log:
+        older = subprocess.Popen([PROGRAM.parent / "valorize-query"], env=environment, cwd=ROOT,
+                                 stdout=log, stderr=log)
+    try:
+        def has_sessions():
+            rows = json.loads(operate(system, "peers", "--json"))["peers"]
+            return sum(row["name"] == "query-9" for row in rows) == 2
+        until(has_sessions, 10 * SLACK, "query-9 works")
+        for name in system.names("query"):
+            operate(system, "drain", "--stay", name)
+        until(lambda: timed(user, "/api/banks", 503) < 0.2 * SLACK, 10 * SLACK, "it is refused")
+        for _ in range(10):
+            assert timed(user, "/api/banks", 503) < 0.5 * SLACK, "and stays so"
+        assert user.get("/api/accounts").status == 200
+        assert user.get("/readyz").status == 200, "the edge is of use"
+    finally:
+        for name in system.names("query"):
+            operate(system, "start", name)
+        older.terminate()
+        older.wait(20 * SLACK)
+    until(system.all_ready, 5 * SLACK, "all are ready")
+    assert user.get("/api/banks").status == 200

@@ -65,6 +65,14 @@ static void command_refuse(struct writer *writer, struct command *command, enum 
     command_free(writer, command);
 }
 
+// The record of a release whose reply had other columns: it cannot be said again.
+static bool command_is_estranged(const struct command *command) {
+    const struct outcome *outcome = &command->outcome;
+    const struct message *reply = command->job.handler->operation->reply;
+    return outcome->replayed && outcome->rows.count == 1 && reply != NULL &&
+           outcome->rows.columns != reply->column_count;
+}
+
 static void command_answer(struct writer *writer, struct command *command) {
     const struct outcome *outcome = &command->outcome;
     const struct result result = {.outcome = outcome->word, .rows = {outcome->rows}};
@@ -75,6 +83,8 @@ static void command_answer(struct writer *writer, struct command *command) {
         failure_reset(&writer->failure);
         failure_add(&writer->failure, TEXT("Idempotency-Key"),
                     TEXT("The Idempotency-Key was used with another request."));
+    } else if (command_is_estranged(command)) {
+        status = STATUS_ANSWER_GONE;
     } else {
         status = job_render(&command->job, &result, &writer->arena, &writer->failure, &json);
     }

@@ -110,6 +110,83 @@ static void test_unknown_fields_are_skipped(void) {
     EXPECT_INTEGER(decode_show(TEXT("\x82" ID "\x05\xc1")), STATUS_MALFORMED);
 }
 
+// One value of every form that msgpack has, in a request and deep in what a later build may add.
+static void test_unknown_fields_of_every_form(void) {
+    static const struct text forms[] = {TEXT("\xc0"),
+                                        TEXT("\xc2"),
+                                        TEXT("\xc3"),
+                                        TEXT("\x00"),
+                                        TEXT("\x7f"),
+                                        TEXT("\xe0"),
+                                        TEXT("\xcc\1"),
+                                        TEXT("\xcd\1\2"),
+                                        TEXT("\xce\1\2\3\4"),
+                                        TEXT("\xcf\1\2\3\4\5\6\7\1"),
+                                        TEXT("\xd0\1"),
+                                        TEXT("\xd1\1\2"),
+                                        TEXT("\xd2\1\2\3\4"),
+                                        TEXT("\xd3\1\2\3\4\5\6\7\1"),
+                                        TEXT("\xca\1\2\3\4"),
+                                        TEXT("\xcb\1\2\3\4\5\6\7\1"),
+                                        TEXT("\xa0"),
+                                        TEXT("\xa2xy"),
+                                        TEXT("\xd9\2xy"),
+                                        TEXT("\xda\0\2xy"),
+                                        TEXT("\xdb\0\0\0\2xy"),
+                                        TEXT("\xc4\0"),
+                                        TEXT("\xc4\2xy"),
+                                        TEXT("\xc5\0\2xy"),
+                                        TEXT("\xc6\0\0\0\2xy"),
+                                        TEXT("\xc7\0\1"),
+                                        TEXT("\xc7\2\1xy"),
+                                        TEXT("\xc8\0\2\1xy"),
+                                        TEXT("\xc9\0\0\0\2\1xy"),
+                                        TEXT("\xd4\1x"),
+                                        TEXT("\xd5\1xy"),
+                                        TEXT("\xd6\1wxyz"),
+                                        TEXT("\xd7\1stuvwxyz"),
+                                        TEXT("\xd8\1stuvwxyzstuvwxyz"),
+                                        TEXT("\x90"),
+                                        TEXT("\x92\1\xa1x"),
+                                        TEXT("\xdc\0\1\1"),
+                                        TEXT("\xdd\0\0\0\1\1"),
+                                        TEXT("\x80"),
+                                        TEXT("\x82\1\2\xa1x\x91\1"),
+                                        TEXT("\xde\0\1\1\2"),
+                                        TEXT("\xdf\0\0\0\1\1\2")};
+    static const struct text around[] = {TEXT("\x82" ID "\x05"), TEXT("\x82" ID "\xcd\xff\xff"),
+                                         TEXT("\x82" ID "\x05\x93\xc0\x91\x81\1")};
+    char bytes[128];
+    arena_reset(&arena);
+    for (uint32_t i = 0; i < COUNT_OF(forms) * COUNT_OF(around); i++) {
+        struct text form = forms[i % COUNT_OF(forms)], before = around[i / COUNT_OF(forms)];
+        uint32_t length = before.length + form.length;
+        memcpy(bytes, before.bytes, before.length);
+        memcpy(bytes + before.length, form.bytes, form.length);
+        if (i / COUNT_OF(forms) == 2)
+            memcpy(bytes + length++, "\xc0", 1); // the third of three
+        EXPECT_INTEGER(decode_show((struct text){bytes, length}), STATUS_OK);
+        EXPECT_INTEGER(decode_show((struct text){bytes, length - 1}), STATUS_MALFORMED);
+    }
+}
+
+static void test_large_unknown_fields(void) {
+    enum { LARGE = 1 << 20 };
+    static const char before[] = "\x82" ID "\x05\xdb\x00\x10\x00\x00";
+    char *bytes = calloc(1, sizeof before - 1 + LARGE);
+    memcpy(bytes, before, sizeof before - 1);
+    arena_reset(&arena);
+    EXPECT_INTEGER(decode_show((struct text){bytes, sizeof before - 1 + LARGE}), STATUS_OK);
+    EXPECT_INTEGER(decode_show((struct text){bytes, sizeof before - 2 + LARGE}), STATUS_MALFORMED);
+    free(bytes);
+    // In a nested message: a field error with a third part, a failure with one.
+    struct failure failure;
+    EXPECT(failure_decode(&failure, STATUS_INVALID,
+                          TEXT("\x83\1\x91\x83\1\xa1p\2\xa1m\3\x81\1\2\2\0\7\xc7\0\1")));
+    EXPECT_INTEGER(failure.error_count, 1);
+    EXPECT_TEXT(failure.errors[0].message, "m");
+}
+
 static void test_bombs_and_lies_are_malformed(void) {
     arena_reset(&arena);
     EXPECT_INTEGER(decode_show(TEXT("\xdf\xff\xff\xff\xff")), STATUS_MALFORMED);
@@ -224,6 +301,8 @@ int main(void) {
         {"absent fields take no bytes", test_absent_fields_take_no_bytes},
         {"every truncation is malformed", test_every_truncation_is_malformed},
         {"unknown fields of any type are skipped", test_unknown_fields_are_skipped},
+        {"unknown fields of every form of msgpack", test_unknown_fields_of_every_form},
+        {"large ones, and some in nested messages", test_large_unknown_fields},
         {"bombs and lies about lengths are malformed", test_bombs_and_lies_are_malformed},
         {"the schema's limits hold on the wire too", test_limits_hold_on_the_wire_too},
         {"a full arena is too large", test_a_full_arena_is_too_large},

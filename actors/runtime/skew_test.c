@@ -237,7 +237,7 @@ static void test_unknown_statuses(void) {
     static const struct {
         uint16_t number;
         enum status read;
-    } cases[] = {{9, STATUS_OK},        {28, STATUS_REFUSED},    {63, STATUS_INTERNAL},
+    } cases[] = {{9, STATUS_OK},        {27, STATUS_REFUSED},    {63, STATUS_INTERNAL},
                  {64, STATUS_INTERNAL}, {1000, STATUS_INTERNAL}, {65535, STATUS_INTERNAL}};
     struct rig *rig = rig_opened(rig_edge());
     for (uint32_t i = 0; i < COUNT_OF(cases); i++) {
@@ -334,10 +334,7 @@ static void expect_patience(struct rig *rig) {
     EXPECT_INTEGER(rig->refusal.speaks.newest, 6);
     EXPECT_INTEGER(rig->redials, 0);
     rig_welcome(rig, FIRST_NONCE); // the broker has been replaced on the way
-    rig_opened(rig);
-    rig_refuse(rig, (struct wire_range){5, 6}, REFUSED_VERSION); // late: means nothing any more
-    rig_opened(rig);
-    rig_close(rig);
+    rig_close(rig_opened(rig));
 }
 
 static void test_refused_edge(void) {
@@ -360,7 +357,20 @@ static void test_a_refusal_is_no_sleep(void) {
     rig_close(rig);
 }
 
+static void test_a_late_refusal_means_nothing(void) {
+    struct rig *rigs[] = {rig_opened(rig_edge()), rig_opened(rig_actor())};
+    for (uint32_t i = 0; i < COUNT_OF(rigs); i++) {
+        rig_refuse(rigs[i], (struct wire_range){5, 6}, REFUSED_VERSION);
+        EXPECT_INTEGER(rigs[i]->refusals, 0);
+        rig_close(rig_opened(rigs[i]));
+    }
+}
+
 static void test_ranges(void) {
+    struct rig *rig = rig_edge();
+    rig_refuse(rig, (struct wire_range){0}, REFUSED_VERSION); // left out: version 1
+    EXPECT(rig->refusal.speaks.oldest == 1 && rig->refusal.speaks.newest == 1);
+    rig_close(rig);
     EXPECT(wire_meets((struct wire_range){WIRE_OLDEST, WIRE_NEWEST}));
     EXPECT(wire_meets((struct wire_range){1, WIRE_OLDEST}));
     EXPECT(wire_meets((struct wire_range){WIRE_NEWEST, UINT32_MAX}));
@@ -380,6 +390,7 @@ int main(void) {
         {"a refused edge asks seldom and tells once a minute", test_refused_edge},
         {"so does a refused actor", test_refused_actor},
         {"after a refusal silence is noticed, later", test_a_refusal_is_no_sleep},
+        {"a refusal after the welcome means nothing", test_a_late_refusal_means_nothing},
         {"versions meet or do not", test_ranges},
     };
     return expect_run(tests, COUNT_OF(tests));

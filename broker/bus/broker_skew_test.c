@@ -126,9 +126,16 @@ static void test_operations_go_to_actors_that_know_them(void) {
     for (uint32_t i = 0; i < 8; i++)
         (void)rig_take_status(rig, 1, STATUS_LOST);
     rig_ask(rig, 1, (struct ask){ADDED, .correlation = 9, .tenant = 9});
+    EXPECT(!rig_has(rig, 1)); // another one may come in a moment
     rig_wait(rig, BROKER_NOBODY_MS + 100);
     (void)rig_take_status(rig, 1, STATUS_UNAVAILABLE);
+    rig_ask(rig, 1, (struct ask){ADDED, .correlation = 10, .tenant = 9});
+    (void)rig_take_status(rig, 1, STATUS_UNAVAILABLE); // at once
     EXPECT(!rig_has(rig, 11));
+    newer.instance = 140;
+    rig_hello(rig, 14, &newer);
+    rig_ask(rig, 1, (struct ask){ADDED, .correlation = 11, .tenant = 9});
+    (void)rig_take(rig, 14, KIND_REQUEST);
     rig_close(rig);
 }
 
@@ -304,6 +311,14 @@ static void test_no_storm_of_lines(void) {
     }
     EXPECT_INTEGER(rig->told, 3);
     EXPECT_INTEGER(drops(rig, CAUSE_REFUSED), 700);
+    for (uint32_t i = 0; i < 2 * REFUSED_MAX; i++) { // at leisure each has its line
+        rig->peers[12].role = 0;
+        rig_wait(rig, 1100);
+        (void)snprintf(hello.name, sizeof hello.name, "other-%u", i);
+        rig_hello(rig, 12, &hello);
+        expect_refusal(rig, 12, REFUSED_VERSION);
+        EXPECT_INTEGER(rig->told, 4 + i);
+    }
     rig_close(rig);
 }
 

@@ -130,6 +130,7 @@ struct broker {
     uint64_t suspected; // slots that have a suspect in hand
     uint64_t operation_actors[OPERATIONS_MAX]; // bits of actors, available or not
     uint8_t operation_group[OPERATIONS_MAX];
+    uint64_t deserted_us[OPERATIONS_MAX]; // when its last actor left; 0: it has had none
     uint64_t group_signature[GROUPS_MAX];
     uint32_t group_window[GROUPS_MAX]; // of all its actors together
     uint32_t group_count;
@@ -208,6 +209,8 @@ void overload_answered(struct broker *broker, uint32_t schedule);
 uint32_t schedule_window(const struct broker *broker, uint32_t schedule); // of its actors
 
 // --- recovery.c ----------------------------------------------------------------------------------
+// Whether an operation has been without an actor for so long that nobody waits for one any more.
+bool recovery_is_deserted(const struct broker *broker, uint16_t operation);
 void recovery_sweep(struct broker *broker); // a part of the table, for what nobody takes
 void recovery_edge_lost(struct broker *broker, struct peer *peer);
 // All requests in hand of an actor end with STATUS_LOST; if it is dead, those that it had seen are

@@ -342,8 +342,7 @@ static bool arrival_check(struct broker *broker, struct arrival *arrival) {
         request_refuse(broker, arrival, STATUS_BUSY, CAUSE_PAUSED);
         return false;
     }
-    bool young = broker->now_us - broker->started_us < BROKER_NOBODY_MS * 1000ULL;
-    if (broker->operation_group[envelope->operation] == GROUP_UNKNOWN && !young) {
+    if (recovery_is_deserted(broker, envelope->operation)) {
         request_refuse(broker, arrival, STATUS_UNAVAILABLE, CAUSE_NO_ACTOR);
         return false;
     }

@@ -97,8 +97,11 @@ static void actor_remove(struct broker *broker, struct peer *peer, bool dead) {
     uint64_t bit = 1ULL << slot;
     broker->actor_bits &= ~bit;
     actor_refresh(broker, slot);
-    for (uint32_t i = 0; i < OPERATIONS_MAX; i++)
+    for (uint32_t i = 0; i < OPERATIONS_MAX; i++) {
+        if (broker->operation_actors[i] == bit)
+            broker->deserted_us[i] = broker->now_us;
         broker->operation_actors[i] &= ~bit;
+    }
     operations_recount(broker);
     recovery_actor_lost(broker, slot, dead);
     ASSERT(broker->actors[slot].in_flight == 0);

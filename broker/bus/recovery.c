@@ -113,16 +113,21 @@ void recovery_regroup(struct broker *broker) {
     }
 }
 
+bool recovery_is_deserted(const struct broker *broker, uint16_t operation) {
+    uint64_t since_us = MAX(broker->deserted_us[operation], broker->started_us);
+    return broker->operation_actors[operation] == 0 &&
+           broker->now_us >= since_us + BROKER_NOBODY_MS * 1000ULL;
+}
+
 static void request_look_after(struct broker *broker, struct request *request) {
     uint64_t now_us = broker->now_us;
     if (request->state == REQUEST_DISPATCHED) {
         if (now_us >= request->deadline_us + UNANSWERED_GRACE_US)
             dispatch_end(broker, request, STATUS_EXPIRED, CAUSE_UNANSWERED);
     } else if (request->state == REQUEST_QUEUED) {
-        bool nobody = broker->operation_actors[request->operation] == 0;
         if (now_us >= request->deadline_us)
             dispatch_end(broker, request, STATUS_EXPIRED, CAUSE_EXPIRED);
-        else if (nobody && now_us >= request->arrived_us + BROKER_NOBODY_MS * 1000ULL)
+        else if (recovery_is_deserted(broker, request->operation))
             dispatch_end(broker, request, STATUS_UNAVAILABLE, CAUSE_NO_ACTOR);
     }
 }
