@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any frames from any addresses in any order, sends that fail, time and drain: the core never
 // breaks, uses no frame that it gave away, and when everybody has fallen silent nothing is left in
-// its tables. Input: a row of actions, each a byte and what it takes.
+// its tables. Input: a row of actions, each a byte and what it takes; if the last byte says so,
+// every connection has proved a role by a key, which may be revoked.
 #include "broker_state.h"
 #include "fuzz_input.h"
 
@@ -15,7 +16,10 @@ struct rig {
     uint64_t now_us;
     char *current; // the frame being received, NULL once it was given away
     uint32_t current_length;
+    uint64_t current_address;
     uint32_t unreachable; // bits of addresses
+    uint32_t revoked; // the same, where keys are proved
+    bool proves;
     uint32_t sum; // of all bytes sent: each is looked at
 };
 
@@ -44,10 +48,30 @@ static bool rig_send_current(void *context, uint64_t address) {
     return true;
 }
 
+// Each address has a key of its own.
+static bool rig_prove(void *context, struct broker_proof *ret_proof) {
+    const struct rig *rig = context;
+    uint64_t address = rig->current_address;
+    *ret_proof = (struct broker_proof){.role = 1 + address % (ROLE_COUNT - 1), .key = address};
+    return (rig->revoked & 1U << address) == 0;
+}
+
+static void rig_refused(void *context, const struct hello *hello, enum refusal_reason reason) {
+    struct rig *rig = context;
+    rig->sum += hello->role + (uint32_t)reason + (uint32_t)strlen(hello->name);
+}
+
+static void rig_revoke(struct rig *rig) {
+    uint64_t address = 1 + fuzz_byte(&rig->input) % ADDRESSES;
+    rig->revoked |= 1U << address;
+    broker_revoke(rig->broker, address, rig->now_us);
+}
+
 // --- frames ------------------------------------------------------------------------------------
 
 static void rig_receive(struct rig *rig, struct text frame) {
     uint64_t address = 1 + fuzz_byte(&rig->input) % ADDRESSES;
+    rig->current_address = address;
     rig->current = malloc(MAX(frame.length, 1U));
     ASSERT(rig->current != NULL);
     memcpy(rig->current, frame.bytes, frame.length);
@@ -189,6 +213,10 @@ static void rig_act(struct rig *rig) {
         broker_pause(rig->broker, numbers, fuzz_byte(&rig->input) % 3, rig->now_us);
         break;
     }
+    case 13:
+        if (rig->proves)
+            rig_revoke(rig);
+        break;
     default:
         rig_hello(rig);
         break;
@@ -220,10 +248,13 @@ static void rig_check_empty(const struct broker *broker) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct rig rig = {.input = {data, size}, .now_us = 10000000};
+    rig.proves = size > 0 && (data[size - 1] & 3) == 3;
     const struct broker_port port = {.context = &rig,
                                      .send_current = rig_send_current,
                                      .send_shared = rig_send_shared,
-                                     .send = rig_send};
+                                     .send = rig_send,
+                                     .prove = rig.proves ? rig_prove : NULL,
+                                     .refused = rig_refused};
     rig.broker = broker_new(&(struct broker_options){.name = "broker"}, &port, rig.now_us);
     for (uint32_t i = 0; i < ACTIONS_MAX && rig.input.left > 0; i++)
         rig_act(&rig);
