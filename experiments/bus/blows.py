@@ -15,13 +15,20 @@ from running import ROOT, refuse, run
 # bytes between a broker and others; slow makes PostgreSQL's disk slow.
 BLOWS = {"broker": ("kill", "stop", "end", "part"), "query": ("kill", "stop", "end"),
          "command": ("kill", "stop", "end"), "http": ("kill", "stop", "end"),
-         "postgres": ("kill", "stop", "end", "slow"), "redis": ("kill", "stop", "end")}
+         "postgres": ("kill", "stop", "end", "slow"), "redis": ("kill", "stop", "end"),
+         "supervisor": ("kill", "stop")}
 ALL = {blow for blows in BLOWS.values() for blow in blows}
 ENDS = {"postgres": signal.SIGINT}  # the orderly end; of all others SIGTERM
 STOPPED_S = {"postgres": 8.0}  # at most, the supervisor kills earlier; all others:
 STOPPED_S_MAX, PARTED_S_MAX, SLOW_S_MAX = 2.5, 4.0, 4.0
+ALONE_S_MAX = 4.0  # until a killed supervisor has a successor
 SLOW_MS = (20, 1000)  # a flush of the disk, at least and at most
 WAYS = ("hold to", "hold from", "hold both", "cut")
+
+
+def environment_of(pid):
+    text = pathlib.Path(f"/proc/{pid}/environ").read_text()
+    return dict(entry.split("=", 1) for entry in text.split("\0") if "=" in entry)
 
 
 def tree(pid):
@@ -89,9 +96,7 @@ class Disk:
 
     def __init__(self, running):
         pid = running.processes().get("postgres")
-        pairs = [entry.split("=", 1) for entry in
-                 pathlib.Path(f"/proc/{pid}/environ").read_text().split("\0") if "=" in entry]
-        self.file = dict(pairs).get("SLOW_DISK")
+        self.file = environment_of(pid).get("SLOW_DISK")
         if self.file is None or "slow_disk" not in pathlib.Path(f"/proc/{pid}/maps").read_text():
             library = ROOT / "build" / "release" / "experiments" / "libslow_disk.so"
             refuse("PostgreSQL's disk cannot be made slow. Start the system with LD_PRELOAD="
@@ -113,9 +118,10 @@ class Nemesis:
 
     def __init__(self, running, seed, every, without, build):
         self.running, self.random = running, random.Random(f"nemesis {seed}")
-        self.every = every
+        self.every, self.build = every, build
         self.blows = []  # [seconds since the beginning, what]
         self.agenda, self.count, self.began = [], 0, 0.0
+        self.successors = []  # of killed supervisors: `up --detach`, which ends when all are ready
         self.possible = sorted(ALL - set(without))
         self.disk = Disk(running) if "slow" not in without else None
         self.partition = Partition(running, build) if "part" not in without else None
@@ -129,6 +135,8 @@ class Nemesis:
         for _, _, function in self.agenda:
             if function != self.strike:
                 function()  # what is stopped, held or slow is so no longer
+        for successor in self.successors:
+            successor.wait()
         if self.partition:
             self.partition.close()
 
@@ -163,14 +171,33 @@ class Nemesis:
             kinds = self.targets(blow)
             kind = self.random.choice(sorted(kinds))
             name, pid = self.random.choice(kinds[kind])
+            if not self.is_of_system(kind, pid):
+                return  # the number is a stranger's already
             said = getattr(self, blow)(kind, name, pid)
         except (OSError, ValueError, IndexError):
-            return  # it was gone already
+            return  # it is gone
         self.blows.append([round(time.monotonic() - self.began, 3), f"{blow} {name}{said}"])
 
-    def kill(self, _, __, pid):
+    def is_of_system(self, kind, pid):
+        """state.json is not written by a supervisor that is dead."""
+        process = pathlib.Path(f"/proc/{pid}")
+        if kind == "supervisor":
+            return process.joinpath("comm").read_text() == "valorize\n"
+        return any(str(self.running.data).encode() in process.joinpath(name).read_bytes()
+                   for name in ("cmdline", "environ"))
+
+    def kill(self, kind, _, pid):
+        """Whoever is killed is started by the supervisor; the supervisor by us."""
+        if kind != "supervisor":
+            os.kill(pid, signal.SIGKILL)
+            return ""
+        environment, folder = environment_of(pid), os.readlink(f"/proc/{pid}/cwd")
+        seconds = self.random.uniform(0, ALONE_S_MAX)
         os.kill(pid, signal.SIGKILL)
-        return ""
+        self.after(seconds, lambda: self.successors.append(subprocess.Popen(
+            [self.build / "bin" / "valorize", "up", "--detach"], env=environment, cwd=folder,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)))
+        return f" for {seconds:.2f} s"
 
     def end(self, kind, _, pid):
         os.kill(pid, ENDS.get(kind, signal.SIGTERM))
