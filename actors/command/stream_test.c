@@ -165,7 +165,8 @@ static void bench_free(struct bench *bench) {
     free(bench);
 }
 
-static void bench_add(struct bench *bench, uint16_t command, uint8_t tenant, int divisor) {
+static void bench_add_until(struct bench *bench, uint16_t command, uint8_t tenant, int divisor,
+                            uint64_t deadline_us) {
     struct bound *bound = &bench->bound[command];
     bench->tenants[command] = (struct uuid){{[0] = 0xaa, [15] = tenant}};
     snprintf(bench->texts[command][0], sizeof bench->texts[command][0], "%d", 1000 + command);
@@ -181,7 +182,11 @@ static void bench_add(struct bench *bench, uint16_t command, uint8_t tenant, int
                &(struct batch_command){.tenant = bench->tenants[command],
                                        .solitary = tenant == 0,
                                        .bytes = 40,
-                                       .deadline_us = loop_now_us(bench->loop) + 10000000});
+                                       .deadline_us = deadline_us});
+}
+
+static void bench_add(struct bench *bench, uint16_t command, uint8_t tenant, int divisor) {
+    bench_add_until(bench, command, tenant, divisor, loop_now_us(bench->loop) + 10000000);
 }
 
 static void test_one_batch_is_one_transaction(void) {
@@ -351,6 +356,19 @@ static void test_a_stale_command_is_given_back(void) {
     bench_free(bench);
 }
 
+// Its time ran out while it waited for the batch before.
+static void test_an_expired_command_is_not_sent(void) {
+    struct bench *bench = bench_new();
+    loop_until(bench->loop, is_up, bench);
+    bench_add(bench, 0, 1, 2);
+    bench_add_until(bench, 1, 2, 2, loop_now_us(bench->loop));
+    loop_until(bench->loop, all_ended, bench);
+    EXPECT_INTEGER(bench->ended[0], STATUS_OK);
+    EXPECT_INTEGER(bench->ended[1], STATUS_EXPIRED);
+    EXPECT_TEXT(text_of(sql("SELECT count(*) FROM stream_test")), "1");
+    bench_free(bench);
+}
+
 int main(void) {
     static const struct test tests[] = {
         {"one batch is one transaction", test_one_batch_is_one_transaction},
@@ -367,6 +385,7 @@ int main(void) {
         {"what waits while the server is dead is refused, and service returns",
          test_what_waits_while_the_server_is_dead_is_refused_and_service_returns},
         {"a stale command is given back", test_a_stale_command_is_given_back},
+        {"an expired command is not sent", test_an_expired_command_is_not_sent},
     };
     (void)sql(
         "CREATE TABLE stream_test (tenant uuid, number int, value int);"

@@ -253,6 +253,19 @@ static void pool_lost(void *context, uint32_t number) {
         read_fail(reader, read, STATUS_UNAVAILABLE);
 }
 
+static void read_expire(struct reader *reader, struct read *read) {
+    reader->expired_count++;
+    read_refuse(reader, read, STATUS_EXPIRED);
+    read_release_followers(reader, read);
+    if (read->state != READ_RUNNING) {
+        read_free(reader, read);
+        return;
+    }
+    read->state = READ_ABANDONED;
+    reader->cancel_count++;
+    pool_cancel(reader->pool, read_number(reader, read));
+}
+
 // --- running -------------------------------------------------------------------------------------
 
 static void read_run(struct reader *reader, struct read *read) {
@@ -278,7 +291,6 @@ static void read_plan(struct read *read) {
 
 static bool reader_run_waiting(struct drain *drain, uint64_t now_us) {
     struct reader *reader = CONTAINER_OF(drain, struct reader, drain);
-    (void)now_us;
     bool worked = false;
     while (reader->first_waiting != NONE && pool_has_room(reader->pool)) {
         struct read *read = &reader->reads[reader->first_waiting];
@@ -286,6 +298,8 @@ static bool reader_run_waiting(struct drain *drain, uint64_t now_us) {
         worked = true;
         if (session_is_stale(reader->session, &read->job.address))
             read_fail(reader, read, STATUS_UNAVAILABLE); // somebody else has it by now
+        else if (read->job.deadline_us <= now_us)
+            read_expire(reader, read);
         else
             read_run(reader, read);
     }
@@ -441,19 +455,6 @@ void reader_missed(struct reader *reader) {
 }
 
 // --- deadlines -----------------------------------------------------------------------------------
-
-static void read_expire(struct reader *reader, struct read *read) {
-    reader->expired_count++;
-    read_refuse(reader, read, STATUS_EXPIRED);
-    read_release_followers(reader, read);
-    if (read->state != READ_RUNNING) {
-        read_free(reader, read);
-        return;
-    }
-    read->state = READ_ABANDONED;
-    reader->cancel_count++;
-    pool_cancel(reader->pool, read_number(reader, read));
-}
 
 // Waiting reads leave the list in its order, so the list is made anew.
 static void reader_expire_waiting(struct reader *reader, uint64_t now_us) {
