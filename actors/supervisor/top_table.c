@@ -108,6 +108,32 @@ static void write_lanes(struct sheet *sheet, const struct top_look *before,
     }
 }
 
+static int64_t refused_before(const struct top_look *look, const struct top_limit *limit) {
+    for (uint32_t i = 0; i < look->view.limit_count; i++) {
+        if (text_equal(look->view.limits[i].name, limit->name))
+            return look->view.limits[i].refused;
+    }
+    return limit->refused;
+}
+
+// Nothing where nothing ever waited.
+static void write_limits(struct sheet *sheet, const struct top_look *before,
+                         const struct top_look *now) {
+    if (now->view.limit_count > 0)
+        sheet_print(sheet, "\n%-18s  %23s  %10s  %8s  %9s  %8s\n", "limit of", "", "refused/s",
+                    "queued", "in flight", "at most");
+    for (uint32_t i = 0; i < now->view.limit_count; i++) {
+        const struct top_limit *limit = &now->view.limits[i];
+        char most[24] = "-"; // as many as come
+        if (limit->most > 0)
+            (void)snprintf(most, sizeof most, "%lld", (long long)limit->most);
+        sheet_print(sheet, "%-18.*s  %23s  %10.0f  %8lld  %9lld  %8s\n", (int)limit->name.length,
+                    limit->name.bytes, "",
+                    rate(refused_before(before, limit), limit->refused, before, now),
+                    (long long)limit->queued, (long long)limit->in_flight, most);
+    }
+}
+
 static void write_processes(struct sheet *sheet, const struct top_look *before,
                             const struct top_look *now) {
     sheet_print(sheet, "\n%-18s  %-8s  %7s  %4s  %10s  %8s  %9s  %8s  %9s\n", "process", "state",
@@ -165,6 +191,7 @@ void top_table_write(struct sheet *sheet, const struct top_look *before,
     write_brokers(sheet, before, now);
     write_paused(sheet, now);
     write_lanes(sheet, before, now);
+    write_limits(sheet, before, now);
     write_processes(sheet, before, now);
     write_tenants(sheet, now);
     write_drops(sheet, now);

@@ -135,6 +135,29 @@ static void test_paused(void) {
     expect_line("paused", "paused by an operator: list_banks, login");
 }
 
+#define LIMIT(name, most, refused) \
+    "{\"name\":\"" name "\",\"queued\":5,\"in_flight\":6,\"most\":" most ",\"refused\":" refused "}"
+
+static void test_limits(void) {
+    static const char earlier[] = "{\"limits\":[" LIMIT("query", "0", "10") "],";
+    static const char later[] =
+        "{\"limits\":[" LIMIT("query", "128", "50") "," LIMIT("command-1", "0", "3") "],";
+    char one[4096], two[4096], three[4096]; // texts stay in them
+    looks_make();
+    expect_line("limit of", "no such line");
+    before = now = (struct top_look){0};
+    (void)snprintf(one, sizeof one, "%s%s", earlier, first_before + 1);
+    look_add(&before, "broker-1", one);
+    look_finish(&before, 1000000);
+    (void)snprintf(two, sizeof two, "%s%s", later, first_now + 1);
+    look_add(&now, "broker-1", two);
+    (void)snprintf(three, sizeof three, "%s%s", earlier, second_now + 1);
+    look_add(&now, "broker-2", three);
+    look_finish(&now, 3000000);
+    expect_line("query ", "query 25 10 12 128");
+    expect_line("command-1", "command-1 0 5 6 -");
+}
+
 static void test_tenants_and_drops(void) {
     looks_make();
     expect_line("a", "a 1.5");
@@ -170,6 +193,7 @@ int main(void) {
         {"lanes of all brokers together", test_lanes},
         {"processes by role and number, in the worse of their states", test_processes},
         {"tenants are added up, drops with no count are left out", test_tenants_and_drops},
+        {"limits of classes and actors, added up", test_limits},
         {"what is paused at one broker at least", test_paused},
         {"a broker that began anew has no rate before the next look", test_restart},
         {"other answers are not understood", test_other_answers},

@@ -11,6 +11,12 @@ static const struct field top_lane_fields[] = {
 };
 MESSAGE(top_lane);
 
+static const struct field top_limit_fields[] = {
+    TEXT_OF(top_limit, name),      NUMBER_OF(top_limit, queued), NUMBER_OF(top_limit, in_flight),
+    NUMBER_OF(top_limit, refused), NUMBER_OF(top_limit, most),
+};
+MESSAGE(top_limit);
+
 static const struct field top_cause_fields[] = {
     TEXT_OF(top_cause, cause),
     NUMBER_OF(top_cause, count),
@@ -49,6 +55,14 @@ static const struct field top_broker_fields[] = {
     LIST_OF(top_broker, drops, top_cause, TOP_CAUSES_MAX),
     LIST_OF(top_broker, busiest, top_tenant, TOP_TENANTS_MAX),
     LIST_OF(top_broker, peers, top_process, PEERS_MAX + REFUSED_MAX),
+    {.name = "limits",
+     .type = FIELD_MESSAGE,
+     .offset = offsetof(struct top_broker, limits),
+     .presence_offset = offsetof(struct top_broker, has_limits),
+     .list = true,
+     .list_maximum = TOP_LIMITS_MAX,
+     .nested = &top_limit_message,
+     .element_size = sizeof(struct top_limit)},
     {.name = "paused",
      .type = FIELD_STRING,
      .offset = offsetof(struct top_broker, paused),
@@ -75,6 +89,21 @@ static void add_lane(struct top_view *view, const struct top_lane *lane) {
     sum->accepted += lane->accepted;
     sum->dispatched += lane->dispatched;
     sum->waited_us += lane->waited_us;
+}
+
+static void add_limit(struct top_view *view, const struct top_limit *limit) {
+    uint32_t i = 0;
+    while (i < view->limit_count && !text_equal(view->limits[i].name, limit->name))
+        i++;
+    if (i == TOP_LIMITS_MAX)
+        return;
+    if (i == view->limit_count)
+        view->limits[view->limit_count++] = (struct top_limit){.name = limit->name};
+    struct top_limit *sum = &view->limits[i];
+    sum->queued += limit->queued;
+    sum->in_flight += limit->in_flight;
+    sum->refused += limit->refused;
+    sum->most += limit->most;
 }
 
 static void add_cause(struct top_view *view, const struct top_cause *cause) {
@@ -167,6 +196,9 @@ void top_view_make(struct top_view *ret_view, const struct top_broker *brokers, 
         const struct top_tenant *tenants = broker->busiest.items;
         const struct top_process *processes = broker->peers.items;
         const struct text *paused = broker->paused.items;
+        const struct top_limit *limits = broker->limits.items;
+        for (uint32_t j = 0; j < broker->limits.count; j++)
+            add_limit(ret_view, &limits[j]);
         for (uint32_t j = 0; j < broker->paused.count; j++)
             add_paused(ret_view, paused[j]);
         for (uint32_t j = 0; j < broker->lanes.count; j++)

@@ -7,6 +7,7 @@
 enum {
     TOP_LANES_MAX = 8, // further ones in an answer: it is not understood
     TOP_CAUSES_MAX = 64,
+    TOP_LIMITS_MAX = 128,
     TOP_TENANTS_MAX = 64,
     TOP_PAUSED_MAX = 1024,
     TOP_PROCESSES_MAX = BROKERS_MAX * PEERS_MAX,
@@ -16,6 +17,12 @@ enum {
 struct top_lane {
     struct text name;
     int64_t queued, in_flight, accepted, dispatched, waited_us;
+};
+
+struct top_limit { // what may be with a class of actors, or with one
+    struct text name;
+    int64_t queued, in_flight, refused;
+    int64_t most; // 0: as many as come
 };
 
 struct top_cause {
@@ -41,6 +48,8 @@ struct top_broker {
     int64_t up_s, tenants, queued_bytes, events;
     bool draining;
     struct list lanes, drops, busiest, peers; // of the structs above
+    struct list limits; // of struct top_limit
+    bool has_limits; // an earlier build has none
     struct list paused; // of struct text: names of operations
     bool has_paused; // an earlier build pauses none
 };
@@ -53,8 +62,10 @@ MUST_USE bool top_broker_read(struct text answer, struct arena *arena, struct to
 // processes in the order in which they are shown. A process is in the worse of its states.
 struct top_view {
     uint32_t lane_count, cause_count, tenant_count, process_count, paused_count;
+    uint32_t limit_count;
     struct top_lane lanes[TOP_LANES_MAX];
     struct top_cause causes[TOP_CAUSES_MAX];
+    struct top_limit limits[TOP_LIMITS_MAX];
     struct top_tenant tenants[BROKERS_MAX * TOP_TENANTS_MAX];
     struct top_process processes[TOP_PROCESSES_MAX];
     struct text paused[TOP_PAUSED_MAX]; // at one broker at least

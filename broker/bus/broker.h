@@ -136,6 +136,19 @@ struct broker_peer_view {
 bool broker_look_peer(const struct broker *broker, uint32_t index, uint64_t now_us,
                       struct broker_peer_view *ret_view);
 
+// What may be with one set of actors at once, waiting or in hand (limit.h).
+struct broker_limit_view {
+    const char *actor; // the name of one of them
+    uint8_t role; // of them
+    bool alone; // it is the only one: the queue is of commands whose tenants it has
+    uint32_t queued, in_flight;
+    uint32_t most; // 0: as many as come
+    uint64_t refused;
+};
+// As broker_look_peer.
+bool broker_look_limit(const struct broker *broker, uint32_t index,
+                       struct broker_limit_view *ret_view);
+
 struct broker_request_view {
     uint64_t session;
     bool dispatched; // else queued

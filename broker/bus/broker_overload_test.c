@@ -104,6 +104,12 @@ static void test_one_floods(void) {
     flood_run(flood, 1, 5, 125);
     EXPECT(inside(flood) >= 90 && inside(flood) <= 120);
     EXPECT_INTEGER(flood->busy, 0); // its own doing, all of it
+    struct broker_limit_view view;
+    EXPECT(broker_look_limit(flood->rig->broker, 0, &view) && !view.alone);
+    EXPECT(view.most >= 90 && view.most <= 110);
+    EXPECT_INTEGER(view.refused, flood->over_share);
+    EXPECT_INTEGER(view.queued + view.in_flight, inside(flood));
+    EXPECT(!broker_look_limit(flood->rig->broker, 1, &view));
     EXPECT(flood->latest_us <= 100000);
     for (uint32_t i = 0; i < 50; i++) { // one that asks little is heard
         flood_ask(flood, 2, 0, 0);

@@ -207,6 +207,7 @@ MUST_USE enum status overload_admit(struct broker *broker, const struct flow *fl
 // After a period of a schedule's limit: what proves to be too much is handed back.
 void overload_answered(struct broker *broker, uint32_t schedule);
 uint32_t schedule_window(const struct broker *broker, uint32_t schedule); // of its actors
+uint32_t schedule_most(const struct broker *broker, uint32_t schedule); // UINT32_MAX: no limit
 
 // --- recovery.c ----------------------------------------------------------------------------------
 // Whether an operation has been without an actor for so long that nobody waits for one any more.

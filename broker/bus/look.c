@@ -72,6 +72,44 @@ bool broker_look_peer(const struct broker *broker, uint32_t index, uint64_t now_
     return true;
 }
 
+// An actor that takes requests of this schedule, or NO_ACTOR: it has none, or none ever came.
+static uint32_t schedule_actor(const struct broker *broker, uint32_t schedule) {
+    const struct schedule *at = &broker->flows.schedules[schedule];
+    bool used = at->limit.began_us > 0 || at->queued_all > 0 || at->in_flight > 0;
+    for (uint64_t bits = broker->actor_bits; used && bits != 0; bits &= bits - 1) {
+        uint32_t slot = (uint32_t)__builtin_ctzll(bits);
+        bool takes = schedule < GROUPS_MAX ? (broker->actors[slot].groups & 1U << schedule) != 0
+                                           : slot == schedule - GROUPS_MAX;
+        if (takes)
+            return slot;
+    }
+    return NO_ACTOR;
+}
+
+bool broker_look_limit(const struct broker *broker, uint32_t index,
+                       struct broker_limit_view *ret_view) {
+    uint32_t schedule = 0;
+    for (; schedule < SCHEDULES_MAX; schedule++) {
+        if (schedule_actor(broker, schedule) != NO_ACTOR && index-- == 0)
+            break;
+    }
+    if (schedule == SCHEDULES_MAX)
+        return false;
+    const struct schedule *at = &broker->flows.schedules[schedule];
+    const struct peer *peer = &broker->peers[broker->actors[schedule_actor(broker, schedule)].peer];
+    uint32_t most = schedule_most(broker, schedule);
+    *ret_view = (struct broker_limit_view){
+        .actor = peer->name,
+        .role = peer->role,
+        .alone = schedule >= GROUPS_MAX,
+        .queued = at->queued_all,
+        .in_flight = at->in_flight,
+        .most = most == UINT32_MAX ? 0 : most,
+        .refused = at->refused,
+    };
+    return true;
+}
+
 static bool look_request(const struct broker *broker, const uint64_t *session, uint64_t correlation,
                          uint64_t now_us, struct broker_request_view *ret_view) {
     for (uint32_t i = 0; i < broker->pool.high; i++) {

@@ -26,7 +26,7 @@ uint32_t schedule_window(const struct broker *broker, uint32_t schedule) {
                                  : broker->actors[schedule - GROUPS_MAX].window;
 }
 
-static uint32_t schedule_most(const struct broker *broker, uint32_t schedule) {
+uint32_t schedule_most(const struct broker *broker, uint32_t schedule) {
     return limit_most(&broker->flows.schedules[schedule].limit, schedule_window(broker, schedule));
 }
 

@@ -18,6 +18,10 @@ static const char *const role_names[ROLE_COUNT] = {
     [ROLE_TASK] = "task", [ROLE_BRIDGE] = "bridge",
 };
 
+static const char *role_name(uint8_t role) {
+    return role < ROLE_COUNT && role_names[role] != NULL ? role_names[role] : "unknown";
+}
+
 // --- top ---------------------------------------------------------------------------------------
 
 static void sheet_lane(struct sheet *sheet, const char *name, const struct broker_lane_view *lane) {
@@ -36,9 +40,7 @@ static void sheet_peer(struct sheet *sheet, const struct broker_peer_view *peer)
                 ",\"role\":\"%s\",\"state\":\"%s\",\"pid\":%llu,\"silent_ms\":%llu,\"window\":%u,"
                 "\"credit\":%lld,\"in_flight\":%u,\"queued\":%u,\"event_bytes\":%llu,"
                 "\"requests\":%llu,\"replies\":%llu,\"operations\":%u}",
-                peer->role < ROLE_COUNT && role_names[peer->role] != NULL ? role_names[peer->role]
-                                                                          : "unknown",
-                peer->state, (unsigned long long)peer->process,
+                role_name(peer->role), peer->state, (unsigned long long)peer->process,
                 (unsigned long long)peer->silent_us / 1000, peer->window, (long long)peer->credit,
                 peer->in_flight, peer->queued, (unsigned long long)peer->event_bytes,
                 (unsigned long long)peer->requests, (unsigned long long)peer->replies,
@@ -50,6 +52,21 @@ static void sheet_tenant(struct sheet *sheet, uint32_t place, const struct busie
     tenant[uuid_write(view->tenant, tenant)] = '\0';
     sheet_print(sheet, "%s{\"tenant\":\"%s\",\"milli_per_second\":%.0f}", place == 0 ? "" : ",",
                 tenant, view->per_second * 1000);
+}
+
+// Of a class, or of one actor where the queue is its own.
+static const char *limit_name(const struct broker_limit_view *limit) {
+    return limit->alone ? limit->actor : role_name(limit->role);
+}
+
+static void sheet_limits(struct sheet *sheet, const struct broker *broker) {
+    struct broker_limit_view limit;
+    for (uint32_t i = 0; broker_look_limit(broker, i, &limit); i++) {
+        sheet_print(sheet, "%s{\"name\":", i == 0 ? "" : ",");
+        sheet_quoted(sheet, limit_name(&limit));
+        sheet_print(sheet, ",\"queued\":%u,\"in_flight\":%u,\"most\":%u,\"refused\":%llu}",
+                    limit.queued, limit.in_flight, limit.most, (unsigned long long)limit.refused);
+    }
 }
 
 static void sheet_paused(struct sheet *sheet, const struct broker *broker) {
@@ -89,6 +106,8 @@ struct text report_top(const struct broker *broker, uint64_t now_us, struct aren
         sheet_print(&sheet, "%s", lane == 0 ? "" : ",");
         sheet_lane(&sheet, lane_names[lane], &view.lanes[lane]);
     }
+    sheet_print(&sheet, "],\"limits\":[");
+    sheet_limits(&sheet, broker);
     sheet_print(&sheet, "],\"paused\":[");
     sheet_paused(&sheet, broker);
     sheet_print(&sheet, "],\"drops\":[");
@@ -156,6 +175,24 @@ static void metrics_lanes(const struct broker_view *view, struct metrics *metric
                         view->lanes[i].queue_us);
 }
 
+// Sets of actors that never had a queue are left out.
+static void metrics_limits(const struct broker *broker, struct metrics *metrics) {
+    struct broker_limit_view limit;
+    char labels[PEER_NAME_BYTES + 16];
+    for (uint32_t i = 0; broker_look_limit(broker, i, &limit); i++) {
+        (void)snprintf(labels, sizeof labels, "actors=\"%s\"", limit_name(&limit)); // it fits
+        metrics_gauge(metrics, "valorize_broker_limit",
+                      first(i, "Requests that may be with these actors; 0: as many as come."),
+                      labels, limit.most);
+    }
+    for (uint32_t i = 0; broker_look_limit(broker, i, &limit); i++) {
+        (void)snprintf(labels, sizeof labels, "actors=\"%s\"", limit_name(&limit)); // it fits
+        metrics_counter(metrics, "valorize_broker_refused_total",
+                        first(i, "Requests refused because more came than is answered."), labels,
+                        limit.refused);
+    }
+}
+
 void report_metrics(const struct broker *broker, struct metrics *metrics) {
     struct broker_view view;
     broker_look(broker, &view);
@@ -165,6 +202,7 @@ void report_metrics(const struct broker *broker, struct metrics *metrics) {
                   (double)view.queued_bytes);
     metrics_counter(metrics, "valorize_broker_events_total", "Events sent.", NULL, view.events);
     metrics_lanes(&view, metrics);
+    metrics_limits(broker, metrics);
     for (uint32_t i = 0; i < CAUSE_COUNT; i++) {
         char labels[64];
         (void)snprintf(labels, sizeof labels, "cause=\"%s\"", broker_cause_names[i]); // fits
