@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "limit.h"
 
-enum { HANDS = 2, PRESSED_MIN = 2 };
+enum { PRESSED_MIN = 2 };
 
-void limit_begin(struct limit *limit, uint64_t now_us) {
+// Whatever was measured is of an earlier queue.
+static void limit_begin(struct limit *limit, uint64_t now_us) {
     limit->began_us = limit->answered_us = now_us;
     limit->arrived = limit->answered = 0;
     limit->periods = 0;
     limit->pressed = 0;
 }
 
-void limit_arrive(struct limit *limit) {
+void limit_arrive(struct limit *limit, bool queue, uint64_t now_us) {
+    if (queue)
+        limit->queued_us = now_us;
+    else if (now_us - limit->queued_us > LIMIT_PERIOD_US)
+        limit_begin(limit, now_us);
     limit->arrived++;
 }
 
@@ -36,7 +41,7 @@ bool limit_answer(struct limit *limit, uint64_t now_us) {
 uint32_t limit_most(const struct limit *limit, uint32_t window) {
     if (limit->pressed < PRESSED_MIN)
         return UINT32_MAX;
-    uint32_t most = HANDS * window;
+    uint32_t most = window + window / 2;
     for (uint32_t i = 0; i < MIN(limit->periods, (uint32_t)LIMIT_PERIODS); i++)
         most = MAX(most, limit->capacities[i]);
     return most;

@@ -4,7 +4,8 @@
 // in about that time. Pure arithmetic; who has to go is overload.c's choice.
 //
 // What the actors can do shows only while something waits for them. So a queue is measured, in
-// periods, from the request that found it empty on. The limit follows the best of the last
+// periods, from the request that found none on; one that is empty for less than a period, as when
+// a whole batch is answered, is still the same. The limit follows the best of the last
 // periods: it grows with the first better one, and one bad period lowers nothing. It holds only
 // after two periods in which more came than was answered, until one in which that is not so: a
 // burst, or a backlog that a fault has left behind, drains by itself. Actors that answer nothing
@@ -20,7 +21,8 @@ enum {
 };
 
 struct limit {
-    uint64_t began_us; // of the period
+    uint64_t began_us; // of the period; 0: nothing ever came
+    uint64_t queued_us; // when something waited last
     uint64_t answered_us; // when there was an answer last, or the queue began
     uint32_t arrived; // in the period
     uint32_t answered;
@@ -29,16 +31,12 @@ struct limit {
     uint32_t pressed; // periods in a row in which more came than was answered
 };
 
-// A request comes that finds nothing waiting: whatever was measured is of an earlier queue.
-void limit_begin(struct limit *limit, uint64_t now_us);
-
-// A request comes, whether it is taken or not.
-void limit_arrive(struct limit *limit);
+// A request comes, whether it is taken or not. queue: others wait.
+void limit_arrive(struct limit *limit, bool queue, uint64_t now_us);
 
 // One of them was answered by an actor. True: that ended a period.
 bool limit_answer(struct limit *limit, uint64_t now_us);
 
-// How many there may be. UINT32_MAX: as many as come. window: what the actors take in hand; twice
-// as many are always welcome, so that a whole hand is refilled at once and no limit makes them
-// slower.
+// How many there may be. UINT32_MAX: as many as come. window: what the actors take in hand; half
+// as many more are always welcome, so that no limit leaves them idle and measures that.
 uint32_t limit_most(const struct limit *limit, uint32_t window);

@@ -32,10 +32,8 @@ uint32_t schedule_most(const struct broker *broker, uint32_t schedule) {
 
 void overload_arrive(struct broker *broker, const struct flow *flow, uint8_t attempt) {
     struct schedule *schedule = &broker->flows.schedules[flow->schedule];
-    if (schedule->queued_all == 0)
-        limit_begin(&schedule->limit, broker->now_us);
     if (attempt == 0)
-        limit_arrive(&schedule->limit);
+        limit_arrive(&schedule->limit, schedule->queued_all > 0, broker->now_us);
 }
 
 // --- who has to go -----------------------------------------------------------------------------

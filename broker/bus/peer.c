@@ -88,7 +88,7 @@ static void actor_add(struct broker *broker, struct peer *peer, uint32_t slot,
     }
     broker->actor_bits |= bit;
     broker->flows.schedules[GROUPS_MAX + slot].refused = 0;
-    limit_begin(&broker->flows.schedules[GROUPS_MAX + slot].limit, 0);
+    broker->flows.schedules[GROUPS_MAX + slot].limit = (struct limit){0};
     peer->actor = (uint8_t)slot;
     operations_recount(broker);
     actor_refresh(broker, slot);
