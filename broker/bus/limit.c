@@ -41,7 +41,7 @@ bool limit_answer(struct limit *limit, uint64_t now_us) {
 uint32_t limit_most(const struct limit *limit, uint32_t window) {
     if (limit->pressed < PRESSED_MIN)
         return UINT32_MAX;
-    uint32_t most = window + window / 2;
+    uint32_t most = window + window / 4;
     for (uint32_t i = 0; i < MIN(limit->periods, (uint32_t)LIMIT_PERIODS); i++)
         most = MAX(most, limit->capacities[i]);
     return most;

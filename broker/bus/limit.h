@@ -37,6 +37,6 @@ void limit_arrive(struct limit *limit, bool queue, uint64_t now_us);
 // One of them was answered by an actor. True: that ended a period.
 bool limit_answer(struct limit *limit, uint64_t now_us);
 
-// How many there may be. UINT32_MAX: as many as come. window: what the actors take in hand; half
-// as many more are always welcome, so that no limit leaves them idle and measures that.
+// How many there may be. UINT32_MAX: as many as come. window: what the actors take in hand; a
+// quarter more is always welcome, so that no limit leaves them idle and measures that.
 uint32_t limit_most(const struct limit *limit, uint32_t window);

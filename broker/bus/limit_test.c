@@ -63,7 +63,7 @@ static void test_a_burst(void) {
 static void test_slow_actors(void) {
     struct scene scene = scene_open();
     run(&scene, 400, 40, 500);
-    EXPECT_INTEGER(most(&scene), WINDOW + WINDOW / 2);
+    EXPECT_INTEGER(most(&scene), WINDOW + WINDOW / 4);
 }
 
 static void test_grows_at_once_and_falls_later(void) {
@@ -134,7 +134,7 @@ int main(void) {
         {"nothing is refused before there is a measure", test_nothing_measured},
         {"nothing is refused where as much is answered as comes", test_enough_capacity},
         {"a burst is taken whole", test_a_burst},
-        {"slow actors get a hand and a half", test_slow_actors},
+        {"slow actors get a hand and a quarter", test_slow_actors},
         {"the limit grows at once and falls later", test_grows_at_once_and_falls_later},
         {"with the end of a flood the limit is gone", test_flood_ends},
         {"a new queue is measured anew", test_a_new_queue},
