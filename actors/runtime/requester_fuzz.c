@@ -228,6 +228,9 @@ static void rig_act(struct rig *rig) {
         if (fuzz_byte(&rig->input) == 1) // else it would happen in every input
             requester_drain(rig->requester, rig->now_us);
         break;
+    case 13:
+        requester_retire(rig->requester, fuzz_byte(&rig->input) % BROKERS, rig->now_us);
+        break;
     default:
         rig_ask(rig);
         break;

@@ -28,6 +28,7 @@ static struct {
     uint32_t poisons; // found
     char lost[2][PEER_NAME_BYTES]; // by the last of them
     uint32_t quarantine_s;
+    uint32_t goodbyes, redials; // bits of brokers
 } rig;
 
 static bool port_send(void *context, uint32_t broker, struct text head, struct text body) {
@@ -39,6 +40,8 @@ static bool port_send(void *context, uint32_t broker, struct text head, struct t
         EXPECT(control_read_hello(
             (struct text){head.bytes + ENVELOPE_BYTES, head.length - ENVELOPE_BYTES}, &hello));
         rig.nonces[broker] = hello.nonce;
+    } else if (envelope.kind == KIND_GOODBYE) {
+        rig.goodbyes |= 1U << broker;
     } else if (envelope.kind == KIND_REQUEST || envelope.kind == KIND_CANCEL) {
         EXPECT(rig.sent_count < SENT_MAX);
         rig.sent[rig.sent_count++] = (struct sent_frame){broker, envelope};
@@ -47,7 +50,8 @@ static bool port_send(void *context, uint32_t broker, struct text head, struct t
 }
 
 static void port_redial(void *context, uint32_t broker) {
-    (void)context, (void)broker;
+    (void)context;
+    rig.redials |= 1U << broker;
 }
 
 static void port_answer(void *context, void *request, const struct answer *answer) {
@@ -322,6 +326,51 @@ static void test_quarantine_is_bounded(void) {
     EXPECT_INTEGER(rig_ask(&read, 3, body), STATUS_POISON_READ);
     EXPECT_INTEGER(rig_ask(&read, 3, "1"), STATUS_POISON_READ);
     EXPECT_INTEGER(rig_ask(&read, 3, "0"), STATUS_OK); // the oldest made room for the last
+
+// --- a connection is dialed anew -----------------------------------------------------------------
+
+static void test_a_retired_broker_finishes_first(void) {
+    rig_open();
+    EXPECT_INTEGER(rig_ask(&write, 1, "a"), STATUS_OK);
+    const struct sent_frame *request = rig_take(KIND_REQUEST);
+    uint32_t retired = request->broker;
+    requester_retire(rig.requester, retired, rig.now_us);
+    for (uint8_t tenant = 1; tenant < 20; tenant++) { // meanwhile the others are asked
+        EXPECT_INTEGER(rig_ask(&write, tenant, "b"), STATUS_OK);
+        EXPECT(rig_take(KIND_REQUEST)->broker != retired);
+    }
+    EXPECT_INTEGER(rig.redials, 0);
+    EXPECT_INTEGER(requester_link(rig.requester, retired), LINK_LEAVING);
+    rig_reply(request, retired, STATUS_OK);
+    EXPECT_INTEGER(rig.answers, 1);
+    EXPECT_INTEGER(rig.goodbyes, 1U << retired);
+    EXPECT_INTEGER(rig.redials, 1U << retired);
+    EXPECT_INTEGER(requester_link(rig.requester, retired), LINK_DOWN);
+    requester_connected(rig.requester, retired, rig.now_us);
+    rig_beat(retired, KIND_WELCOME, CREDIT);
+    EXPECT_INTEGER(requester_link(rig.requester, retired), LINK_UP);
+    requester_retire(rig.requester, (retired + 1) % BROKERS, rig.now_us); // the next one
+    EXPECT_INTEGER(rig_ask(&write, 1, "c"), STATUS_OK);
+    rig_close();
+}
+
+// Nobody else could be asked: what is under way is sent again, over the new connection.
+static void test_the_only_broker_is_dialed_at_once(void) {
+    rig_open();
+    requester_disconnected(rig.requester, 1, rig.now_us);
+    requester_disconnected(rig.requester, 2, rig.now_us);
+    EXPECT_INTEGER(rig_ask(&write, 1, "a"), STATUS_OK);
+    EXPECT_INTEGER(rig_take(KIND_REQUEST)->broker, 0);
+    requester_retire(rig.requester, 0, rig.now_us);
+    EXPECT_INTEGER(rig.redials, 1);
+    EXPECT_INTEGER(rig.goodbyes, 1);
+    requester_connected(rig.requester, 0, rig.now_us);
+    rig_beat(0, KIND_WELCOME, CREDIT);
+    const struct sent_frame *again = rig_take(KIND_REQUEST);
+    EXPECT_INTEGER(again->envelope.attempt, 1);
+    rig_reply(again, 0, STATUS_OK);
+    EXPECT_INTEGER(rig.answers, 1);
+    EXPECT_INTEGER(rig.status, STATUS_OK);
     rig_close();
 }
 
@@ -338,6 +387,9 @@ int main(void) {
         {"an actor's answer ends the quarantine", test_an_answer_ends_it},
         {"equal requests under way end with it", test_equal_ones_end_with_it},
         {"the quarantine is bounded", test_quarantine_is_bounded},
+        {"a broker that is retired finishes first, and is dialed anew",
+         test_a_retired_broker_finishes_first},
+        {"the only broker is dialed anew at once", test_the_only_broker_is_dialed_at_once},
     };
     return expect_run(tests, COUNT_OF(tests));
 }

@@ -167,6 +167,9 @@ static void rig_act(struct rig *rig) {
         if (fuzz_byte(&rig->input) == 1) // else it would happen in every input
             responder_drain(rig->responder, rig->now_us);
         break;
+    case 12:
+        responder_retire(rig->responder, fuzz_byte(&rig->input) % BROKERS, rig->now_us);
+        break;
     case 10:
     case 11:
         if (rig->held_count > 0)

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two ends of experiments/broker_round_trip, which starts a broker and reads its CPU time:
+// The two ends of experiments/bus/anchors, which starts a broker and reads its CPU time:
 //
 //   round_trip answer ENDPOINT                      an actor that answers at once, until SIGTERM
 //   round_trip ask ENDPOINT IN_FLIGHT SECONDS       an edge that always has so many under way
 //
-// Frames are 200 bytes each way. ask says "begin" when it has warmed up, and at the end
-// "end ROUND_TRIPS SECONDS".
+// VALORIZE_KEYS is the folder of their keys, where they need any. Frames are 200 bytes each way.
+// ask says "begin" when it has warmed up, and at the end "end ROUND_TRIPS SECONDS".
 #include "contract.h"
+#include "digest.h"
 #include "loop.h"
 #include "session.h"
 
@@ -23,6 +24,20 @@ enum {
 };
 
 static const char zeros[FRAME_BYTES];
+
+// NULL where there are none to use.
+static struct keys *keys_of(enum session_role role) {
+    static struct keys keys;
+    char sentence[KEYS_SENTENCE_BYTES];
+    const char *folder = getenv("VALORIZE_KEYS");
+    if (folder == NULL)
+        return NULL;
+    digest_init();
+    if (keys_open(&keys, folder, (uint8_t)role, sentence))
+        return &keys;
+    fprintf(stderr, "%s\n", sentence);
+    exit(1);
+}
 
 // --- the actor ---------------------------------------------------------------------------------
 
@@ -49,6 +64,7 @@ static int answer(const char *endpoint) {
     actor.session = session_new(actor.loop, &(struct session_options){
                                                 .name = "query-1",
                                                 .brokers = endpoint,
+                                                .keys = keys_of(ROLE_QUERY),
                                                 .role = ROLE_QUERY,
                                                 .operations = served,
                                                 .operation_count = 1,
@@ -134,6 +150,7 @@ static int ask(const char *endpoint, uint32_t in_flight, uint64_t span_us) {
     edge.session = session_new(edge.loop, &(struct session_options){
                                               .name = "http-1",
                                               .brokers = endpoint,
+                                              .keys = keys_of(ROLE_EDGE),
                                               .role = ROLE_EDGE,
                                               .context = &edge,
                                               .on_answer = edge_answered,
