@@ -326,6 +326,8 @@ static void test_quarantine_is_bounded(void) {
     EXPECT_INTEGER(rig_ask(&read, 3, body), STATUS_POISON_READ);
     EXPECT_INTEGER(rig_ask(&read, 3, "1"), STATUS_POISON_READ);
     EXPECT_INTEGER(rig_ask(&read, 3, "0"), STATUS_OK); // the oldest made room for the last
+    rig_close();
+}
 
 // --- a connection is dialed anew -----------------------------------------------------------------
 
