@@ -57,6 +57,9 @@ static const struct {
     {"in doubt", offsetof(struct tally, lost_answers)},
     {"expired", offsetof(struct tally, expired)},
     {"lock timeouts", offsetof(struct tally, lock_timeouts)},
+    {"actors died of poison", offsetof(struct tally, poison_deaths)},
+    {"found to be poison", offsetof(struct tally, poison_found)},
+    {"refused in quarantine", offsetof(struct tally, poison_refused)},
 };
 static_assert(COUNT_OF(tally_names) * sizeof(uint64_t) == sizeof(struct tally), "all are named");
 

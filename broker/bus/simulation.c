@@ -156,6 +156,10 @@ static void world_happen(struct world *world, const struct event *event) {
         if (world->processes[event->a].life == event->life)
             process_turn(world, event->a);
         break;
+    case HAPPENS_POISON:
+        if (world->processes[event->a].life == event->life && world->processes[event->a].alive)
+            process_poison(world, event->a, event->b != 0);
+        break;
     case HAPPENS_COMMIT:
         store_commit(world, event->b);
         break;
@@ -188,6 +192,7 @@ static struct faults faults_of_seed(struct world *world) {
     faults.distant = chance_percent(world, 30);
     faults.flood = kind == GENTLE_QUIET && !faults.distant && chance_percent(world, 50);
     faults.flood_of_tenant = faults.flood && chance_percent(world, 50);
+    faults.poison = kind == GENTLE_QUIET && !faults.distant && !faults.flood;
     if (faults.gentle)
         return faults;
     faults.crash = chance_percent(world, 60);

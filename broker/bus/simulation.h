@@ -44,6 +44,8 @@ enum {
     SLOW_MAX = 100,
     FLOWS_SEEN = 64, // of a broker, at most
     FAIR_MAX = 4, // see simulation_fairness.c
+    POISON_US = 3000, // at most, until an actor that begins a poison is at its end
+    POISON_KILL_US = 1600000, // a process that stands still is killed after that
     CLOCK_PPM_MAX = 100, // so fast or slow a clock is: two differ by twice that
 };
 
@@ -64,6 +66,7 @@ enum happening {
     HAPPENS_COMMIT, // in the store: b = transaction
     HAPPENS_LOCK_TIMEOUT,
     HAPPENS_RESULT, // a command actor learns of the commit
+    HAPPENS_POISON, // a process dies of what it has in hand, or stands still: b = 1: is killed
     HAPPENS_CANCEL, // a client goes away: b = request
     HAPPENS_REDELIVERY, // an old frame comes again after a reconnect
 };
@@ -151,6 +154,8 @@ struct history {
     bool with_flood; // shares its queue
     bool accepted;
     bool cancelled;
+    bool poison; // whoever begins it dies; the body names the first request that asked for the same
+    uint8_t deaths[EDGES]; // of the first one: actors that died of it, by the edge that sent it
     uint8_t mishandled; // bits of attempts whose frame came twice or was overtaken, as no
                         // connection does it
     uint8_t attempt; // that took effect
@@ -200,6 +205,7 @@ struct faults { // of this seed
     bool gentle; // one fault at a time, of one process, no edge: it must cost no request
     bool flood; // one edge always asks more than the actors take; gentle
     bool flood_of_tenant; // for one tenant; else without any
+    bool poison; // some requests are; gentle
 };
 
 // How often each thing happened: a run in which one of them never did shows nothing about it.
@@ -213,6 +219,7 @@ struct tally {
     uint64_t asked, resent, cancelled, done; // requests; done: commands that took effect
     uint64_t ok, unavailable, lost_answers, expired; // answers
     uint64_t lock_timeouts;
+    uint64_t poison_deaths, poison_found, poison_refused; // in quarantine
 };
 
 struct patience { // of a flow that waits in a broker
@@ -233,6 +240,8 @@ struct world {
     bool trace;
     struct faults faults;
     struct operation operations[OPERATIONS];
+    uint32_t poison; // 1 + the first request of the last kind; 0: none yet
+    bool poison_open; // one has no answer yet
     uint32_t fault_gap_us; // at most, between two faults
     uint32_t brokers, edges, queries, commands; // taking part
     uint32_t window; // that each actor grants
@@ -290,6 +299,7 @@ void network_heal(struct world *world);
 void process_start(struct world *world, uint32_t process);
 void process_crash(struct world *world, uint32_t process);
 void process_hang(struct world *world, uint32_t process, uint64_t length_us);
+void process_poison(struct world *world, uint32_t process, bool killed); // of what it has in hand
 void process_slow_down(struct world *world, uint32_t process, uint64_t length_us);
 void process_turn(struct world *world, uint32_t process);
 // What its own clock says: no machine sees another one, and none sees a wall clock.
@@ -336,6 +346,7 @@ enum checker {
     CHECK_EFFECTS, // a key has at most one effect
     CHECK_ORDER, // a tenant's commands take effect in order
     CHECK_FAIRNESS, // who waits is served before another one is served often
+    CHECK_POISON, // a request that is the end of actors costs two
     CHECK_WAITING, // nothing waits in a broker that somebody could take, or that leaves
     CHECK_RECOVERY, // once the faults are over all processes run, and all are connected
     CHECK_CREDIT, // at rest each end grants its whole window

@@ -31,6 +31,15 @@ void actor_deliver(struct world *world, uint32_t index, const struct delivery *d
     world_note(world, index, "begins with request %u (%llx), attempt %u", request,
                (unsigned long long)delivery->envelope.correlation, delivery->envelope.attempt);
     struct event event = {.a = (uint8_t)index, .b = slot, .life = process->life};
+    struct history *history = &world->history[request];
+    if (history->poison) {
+        history->deaths[(delivery->envelope.session >> 32) - FIRST_EDGE]++;
+        world->tally.poison_deaths++;
+        event.what = HAPPENS_POISON;
+        event.b = 0;
+        plan(world, event, chance(world, POISON_US));
+        return;
+    }
     if (index < FIRST_COMMAND) {
         event.what = HAPPENS_ANSWER;
         plan(world, event, process_work_us(world, index, 200 + chance(world, 20000)));

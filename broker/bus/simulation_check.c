@@ -7,10 +7,10 @@
 #include <stdarg.h>
 
 const char *const checker_names[CHECK_COUNT] = {
-    [CHECK_ANSWERS] = "answers", [CHECK_TRUTH] = "truth",       [CHECK_COST] = "cost",
-    [CHECK_EFFECTS] = "effects", [CHECK_ORDER] = "order",       [CHECK_FAIRNESS] = "fairness",
-    [CHECK_WAITING] = "waiting", [CHECK_RECOVERY] = "recovery", [CHECK_CREDIT] = "credit",
-    [CHECK_TABLES] = "tables",
+    [CHECK_ANSWERS] = "answers", [CHECK_TRUTH] = "truth",     [CHECK_COST] = "cost",
+    [CHECK_EFFECTS] = "effects", [CHECK_ORDER] = "order",     [CHECK_FAIRNESS] = "fairness",
+    [CHECK_POISON] = "poison",   [CHECK_WAITING] = "waiting", [CHECK_RECOVERY] = "recovery",
+    [CHECK_CREDIT] = "credit",   [CHECK_TABLES] = "tables",
 };
 
 _Noreturn void world_fail(const struct world *world, enum checker checker, const char *format,
@@ -52,6 +52,19 @@ static void check_truth(const struct world *world, uint32_t request) {
                    history->status);
 }
 
+// Each edge loses two actors until it has found one out; then it refuses what asks for the same.
+static void check_poison(const struct world *world, uint32_t request) {
+    const struct history *history = &world->history[request];
+    if (history->status != STATUS_POISON && history->status != STATUS_POISON_READ)
+        world_fail(world, CHECK_POISON, "request %u is poison and was answered %u", request,
+                   history->status);
+    for (uint32_t i = 0; i < EDGES; i++) {
+        if (history->deaths[i] > 2)
+            world_fail(world, CHECK_POISON, "request %u cost %s %u actors", request,
+                       process_name(FIRST_EDGE + i), history->deaths[i]);
+    }
+}
+
 static void check_answers(const struct world *world) {
     for (uint32_t i = 0; i < world->requests; i++) {
         const struct history *history = &world->history[i];
@@ -63,7 +76,9 @@ static void check_answers(const struct world *world) {
         // Who floods is refused what is too much, and nobody else is.
         bool too_much = history->with_flood &&
                         (history->status == STATUS_BUSY || history->status == STATUS_OVER_SHARE);
-        if (world->faults.gentle && history->status != STATUS_OK && !too_much)
+        if (history->poison)
+            check_poison(world, i);
+        else if (world->faults.gentle && history->status != STATUS_OK && !too_much)
             world_fail(world, CHECK_COST,
                        "request %u was answered %u though one fault at a time costs none", i,
                        history->status);

@@ -92,7 +92,68 @@ static void client_flood(struct world *world) {
     client_send(world, FIRST_EDGE, &world->operations[operation], 0, UINT32_MAX);
 }
 
+// One after another: of two at once, one may kill an actor that somebody else is judged by.
+static bool client_may_poison(struct world *world) {
+    bool ripe = world->faults.poison && !world->poison_open && chance_percent(world, 10);
+    for (uint32_t i = FIRST_QUERY; ripe && i < PROCESSES; i++)
+        ripe = world->processes[i].life == 0 || process_is_well(world, i);
+    return ripe;
+}
+
+// again: the last one that was answered, through the same edge.
+static void client_poison(struct world *world, bool again) {
+    uint32_t edge = FIRST_EDGE + chance(world, world->edges);
+    const struct operation *operation = &world->operations[chance(world, 2) == 0 ? READ : WRITE];
+    uint32_t tenant = chance(world, TENANTS);
+    uint32_t id = world->requests++;
+    uint32_t first = again ? world->poison - 1 : id;
+    if (again) {
+        operation =
+            world->history[first].command ? &world->operations[WRITE] : &world->operations[READ];
+        tenant = world->history[first].tenant;
+        edge = world->history[first].edge;
+    }
+    struct process *process = &world->processes[edge];
+    char body[8] = {0};
+    uint8_t key[16] = {1};
+    memcpy(body, &first, sizeof first);
+    memcpy(key + 8, &first, sizeof first);
+    const struct outgoing outgoing = {
+        .operation = operation,
+        .tenant = tenant_uuid(tenant),
+        .key = operation->kind == OPERATION_COMMAND ? key : NULL,
+        .body = {body, sizeof body},
+        .request = (void *)((uintptr_t)id + 1),
+    };
+    struct history *history = &world->history[id];
+    *history = (struct history){
+        .sent_us = world->now_us,
+        .edge = (uint8_t)edge,
+        .life = process->life,
+        .tenant = (uint8_t)tenant,
+        .wish = first,
+        .command = operation->kind == OPERATION_COMMAND,
+        .poison = true,
+    };
+    enum status status = requester_request(process->requester, &outgoing,
+                                           process_now_us(world, edge), &history->correlation);
+    history->accepted = status == STATUS_OK;
+    history->status = (uint8_t)status;
+    world->tally.asked++;
+    world->tally.poison_refused += status == STATUS_POISON || status == STATUS_POISON_READ;
+    world->poison = first + 1;
+    world->poison_open = history->accepted;
+    world_note(world, edge, "is asked request %u (%llx): poison, as %u", id,
+               (unsigned long long)history->correlation, first);
+    process_plan_tick(world, edge);
+}
+
 void client_ask(struct world *world) {
+    if (client_may_poison(world))
+        client_poison(world, false);
+    else if (world->poison != 0 && !world->poison_open && chance_percent(world, 5))
+        client_poison(world, true);
+
     bool begins = world->faults.flood && world->requests == 0;
     world->tally.floods += begins;
     for (uint32_t i = 0; begins && i < FLOOD; i++)
@@ -111,6 +172,8 @@ void client_answer(struct world *world, uint32_t id, const struct answer *answer
     history->answers++;
     history->answered_us = world->now_us;
     history->status = (uint8_t)answer->status;
+    world->tally.poison_found += history->poison;
+    world->poison_open &= !history->poison;
     world->tally.ok += answer->status == STATUS_OK;
     world->tally.unavailable += answer->status == STATUS_UNAVAILABLE;
     world->tally.lost_answers += answer->status == STATUS_LOST;
@@ -129,7 +192,7 @@ void client_answer(struct world *world, uint32_t id, const struct answer *answer
         world_fail(world, CHECK_TRUTH, "request %u got the body of %u", id, echoed);
     if (history->flood && world->requests < world->requests_wanted)
         client_flood(world);
-    if (!history->command || world->requests >= world->requests_wanted + 200)
+    if (!history->command || history->poison || world->requests >= world->requests_wanted + 200)
         return;
     bool failed = answer->status != STATUS_OK;
     uint32_t edge = FIRST_EDGE + chance(world, world->edges);

@@ -204,6 +204,20 @@ void process_hang(struct world *world, uint32_t index, uint64_t length_us) {
          length_us);
 }
 
+void process_poison(struct world *world, uint32_t index, bool killed) {
+    if (killed || chance_percent(world, 70)) {
+        process_crash(world, index);
+        return;
+    }
+    process_hang(world, index, 2 * POISON_KILL_US);
+    plan(world,
+         (struct event){.what = HAPPENS_POISON,
+                        .a = (uint8_t)index,
+                        .b = 1,
+                        .life = world->processes[index].life},
+         POISON_KILL_US);
+}
+
 void process_slow_down(struct world *world, uint32_t index, uint64_t length_us) {
     struct process *process = &world->processes[index];
     if (!process->alive || process->slow_until_us > world->now_us)
