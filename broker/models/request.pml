@@ -9,8 +9,9 @@
 // Leaves out: time and budgets (no step takes for ever, yet each may come late), credit
 // (credit.pml), owners (move.pml), drain (drain.pml), batches (each command is a transaction; an
 // actor has one under way), the loss of an actor's connection to the database (to the others it is
-// as its death). A process that dies stays dead; a connection that breaks is made anew after both
-// of its ends have noticed, and how they greet is in credit.pml.
+// as its death), suspects (one whose second actor dies ends as one that has no attempts left; which
+// of them an actor gets is simulated). A process that dies stays dead; a connection that breaks is
+// made anew after both of its ends have noticed, and how they greet is in credit.pml.
 //
 // A fault is the death of a broker or of an actor, or the loss of a connection with all that was
 // under way on it; one broker and one actor are spared. A transaction whose actor died commits or
