@@ -9,6 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+// CZMQ 4.2.1 forgets a file that it cannot parse: some bytes for each look at a changed folder.
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) {
+    return "leak:zfile_new";
+}
+
 static char folder[] = "/tmp/keys_test.XXXXXX";
 static struct keys keys;
 static char sentence[KEYS_SENTENCE_BYTES];
