@@ -129,6 +129,18 @@ def post_head(user, length):
             f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n")
 
 
+def test_an_edge_that_ends_closes_idle_connections_before_it_stops_serving(edges):
+    until(edges.all_ready, BACK_S, "all are ready")
+    idle, owners = connect(edges, 20)
+    pid = edges.signal("http-1", signal.SIGTERM)
+    begin = time.monotonic()
+    mine = [wire for wire, owner in zip(idle, owners) if owner == "http-1"]
+    assert mine and all(wire.ended() for wire in mine)
+    assert DRAIN_S - 2 < time.monotonic() - begin < (DRAIN_S - 1.1) * SLACK, "at 6.5 s, not at 7"
+    until(lambda: edges.is_back("http-1", pid), BACK_S, "the edge ends as soon as all have left")
+    close_all(idle)
+
+
 def test_an_edge_that_is_asked_to_end_fails_no_request(edges, load):
     said = ends_said(edges)
     wires, owners = connect(edges, 20)

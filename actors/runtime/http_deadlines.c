@@ -52,3 +52,13 @@ void http_deadline_move(struct http_deadlines *deadlines, struct http_deadline *
     if (deadlines->timer.due_us == 0 || deadline->due_us < deadlines->timer.due_us)
         loop_timer_set(deadlines->loop, &deadlines->timer, deadline->due_us);
 }
+
+void http_deadlines_limit(struct http_deadlines *deadlines, enum http_phase phase,
+                          uint64_t limit_us) {
+    struct http_deadline *last = deadlines->last[phase];
+    deadlines->limits_us[phase] = limit_us;
+    for (struct http_deadline *moved = NULL; moved != last;) {
+        moved = deadlines->first[phase];
+        http_deadline_move(deadlines, moved, phase);
+    }
+}

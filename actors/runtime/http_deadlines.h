@@ -35,6 +35,10 @@ struct http_deadlines {
 void http_deadlines_init(struct http_deadlines *deadlines);
 void http_deadlines_deinit(struct http_deadlines *deadlines); // nobody is late any more
 
+// All that are in this phase, and all that come into it, have so long, beginning now.
+void http_deadlines_limit(struct http_deadlines *deadlines, enum http_phase phase,
+                          uint64_t limit_us);
+
 // From now on it has the whole limit of this phase, also when it is in it already.
 void http_deadline_move(struct http_deadlines *deadlines, struct http_deadline *deadline,
                         enum http_phase phase);

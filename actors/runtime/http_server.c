@@ -118,7 +118,8 @@ static bool connection_has_unread(const struct connection *connection) {
 // The library notices the shutdown as the client's own.
 static void connection_end_late(struct http_deadline *deadline) {
     struct connection *connection = CONTAINER_OF(deadline, struct connection, deadline);
-    if (deadline->phase == HTTP_PHASE_LEAVING && connection_has_unread(connection)) {
+    bool between = deadline->phase == HTTP_PHASE_LEAVING || deadline->phase == HTTP_PHASE_IDLE;
+    if (between && connection_has_unread(connection)) {
         // The library has not come to it yet: a request before the end is still to be answered.
         http_deadline_move(&connection->server->deadlines, deadline, HTTP_PHASE_HEADER);
         return;
@@ -585,6 +586,8 @@ struct http_server *http_server_free(struct http_server *server) {
 void http_server_drain(struct http_server *server) {
     server->draining = true;
     http_acceptor_leave(&server->acceptor); // the socket stays open: others may listen on it
+    http_deadlines_limit(&server->deadlines, HTTP_PHASE_IDLE,
+                         MIN(server->options.idle_ms, HTTP_DRAIN_IDLE_MS) * UINT64_C(1000));
 }
 
 uint32_t http_server_connections(const struct http_server *server) {

@@ -85,7 +85,8 @@ void http_request_answer(struct http_request *request, const struct http_respons
 uint32_t http_request_parameters(const struct http_request *request,
                                  struct parameter parameters[HTTP_PARAMETERS_MAX]);
 
-// No further connection is accepted, every further answer closes its connection.
+// No further connection is accepted, every further answer closes its connection; those between
+// requests end after HTTP_DRAIN_IDLE_MS, while requests are still served.
 void http_server_drain(struct http_server *server);
 
 uint32_t http_server_connections(const struct http_server *server); // open ones

@@ -62,6 +62,7 @@ enum {
     HTTP_HEADER_MS = 10000, // the connection is closed
     HTTP_BODY_MS = 30000, // 408, closed
     HTTP_IDLE_MS = 60000, // closed
+    HTTP_DRAIN_IDLE_MS = 6500, // the same while an edge ends, before it does
     HTTP_SEND_MS = 60000, // an answer not taken so long: the connection is closed
     HTTP_BODIES_MAX = 4096, // requests with a body in hand at once; then 503
     HTTP_DISCARD_BYTES_MAX = 8 << 20, // of a body above the limit are read and dropped before

@@ -18,6 +18,8 @@ enum {
     RATE_LIMIT_NOT_SAID = -1,
 };
 enum { DRAIN_LOOK_MS = 20, DRAIN_RESERVE_MS = 1000 }; // the rest of DRAIN_MS is the session's
+static_assert((int)HTTP_DRAIN_IDLE_MS < (int)DRAIN_MS - (int)DRAIN_RESERVE_MS,
+              "clients that ask while idle connections end are answered");
 
 struct http_config {
     struct process_config base;

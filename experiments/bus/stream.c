@@ -129,6 +129,12 @@ static void connection_write(struct connection *connection) {
     }
 }
 
+// The server has closed it meanwhile; as every client that keeps connections, this one looks.
+static bool connection_has_ended(const struct connection *connection) {
+    char next;
+    return recv(connection->descriptor, &next, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+}
+
 static void connection_send(struct connection *connection, struct request *request) {
     const struct stream *stream = connection->stream;
     struct record *record = &request->record;
@@ -140,6 +146,8 @@ static void connection_send(struct connection *connection, struct request *reque
     connection->out_length =
         request_text_write(&stream->file.texts[record->text], record->number, connection->out);
     connection->out_sent = connection->in_length = 0;
+    if (connection->descriptor >= 0 && connection_has_ended(connection))
+        connection_close(connection);
     if (connection->descriptor < 0 && !connection_open(connection)) {
         connection_free(connection);
         request_settle(connection->stream, request, 0, TROUBLE_CONNECT);
