@@ -90,6 +90,7 @@ struct reply_block {
 enum {
     REPLY_REPLAYED = 1,
     REPLY_CACHED = 2,
+    REPLY_BROKERS_OWN = 8, // no actor's
     REPLY_ACTOR_LOST =
         4, // a broker's: the actor that had it is silent or gone; the body is its name
 };

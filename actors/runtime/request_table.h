@@ -31,7 +31,7 @@ struct pending {
     uint8_t lane;
     uint8_t sends; // so far
     uint8_t broker; // of the last send
-    uint8_t refused; // bits of the brokers from which it came back UNAVAILABLE
+    uint8_t refused; // bits of the brokers that have nobody for it, or are lost to who had it
     bool read_only;
     bool maybe_done; // an attempt may have been carried out
     bool suspect; // an actor was lost with it in hand, or it is on trial

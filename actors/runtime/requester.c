@@ -448,8 +448,9 @@ static bool requester_suspect(struct requester *requester, struct pending *pendi
 
 // --- receiving ---------------------------------------------------------------------------------
 
-static void requester_receive_reply(struct requester *requester, const struct envelope *envelope,
-                                    struct text frame, uint64_t now_us) {
+static void requester_receive_reply(struct requester *requester, uint32_t broker,
+                                    const struct envelope *envelope, struct text frame,
+                                    uint64_t now_us) {
     struct pending *pending = request_table_find(&requester->table, envelope->correlation);
     struct answer answer = {.status = status_read(envelope->operation),
                             .retry_after_us = envelope->budget_us};
@@ -467,9 +468,12 @@ static void requester_receive_reply(struct requester *requester, const struct en
         requester->counters.late_replies++;
     } else if (status_may_resend(answer.status)) {
         pending->maybe_done |= answer.status == STATUS_LOST;
-        // Whoever brought it: an actor answers through another broker when it has lost the one that
-        // it was asked by. A broker that lost an actor knows that, and may be asked again.
-        if (answer.status == STATUS_UNAVAILABLE)
+        // An actor that stood still refuses what every broker gives it until it has told them; so
+        // its broker, which knows now, is the one to ask. It answers through another one when it
+        // has lost that.
+        bool elsewhere = broker != pending->broker;
+        bool own = (answer.block.flags & REPLY_BROKERS_OWN) != 0;
+        if (answer.status == STATUS_UNAVAILABLE && (own || elsewhere))
             pending->refused |= (uint8_t)(1U << pending->broker);
         bool actor_lost = (answer.block.flags & REPLY_ACTOR_LOST) != 0;
         if (!actor_lost || !requester_suspect(requester, pending, &answer, now_us))
@@ -506,7 +510,7 @@ void requester_receive(struct requester *requester, uint32_t broker, struct text
     case KIND_REPLY:
         if (link_is_open(link) && envelope.lane < LANE_COUNT)
             requester->ends[broker].limit[envelope.lane] = envelope_credit(&envelope);
-        requester_receive_reply(requester, &envelope, frame, now_us);
+        requester_receive_reply(requester, broker, &envelope, frame, now_us);
         requester_release_held(requester, now_us);
         break;
     case KIND_EVENT:

@@ -122,14 +122,19 @@ static const struct sent_frame *rig_take(uint8_t kind) {
 }
 
 // What comes of a request through some broker.
-static void rig_reply(const struct sent_frame *request, uint32_t broker, enum status status) {
+static void rig_say(const struct sent_frame *request, uint32_t broker, enum status status,
+                    uint32_t flags) {
     struct envelope envelope = request->envelope;
     char head[REPLY_HEAD_BYTES];
     envelope.kind = KIND_REPLY;
     envelope.operation = (uint16_t)status;
-    reply_head_write(&envelope, &(struct reply_block){0}, 0, head);
+    reply_head_write(&envelope, &(struct reply_block){.flags = flags}, 0, head);
     envelope_set_credit(head, CREDIT);
     requester_receive(rig.requester, broker, (struct text){head, sizeof head}, rig.now_us);
+}
+
+static void rig_reply(const struct sent_frame *request, uint32_t broker, enum status status) {
+    rig_say(request, broker, status, 0);
 }
 
 // Its broker says that an actor of that instance died with it in hand.
@@ -173,12 +178,22 @@ static void test_each_broker_once(void) {
             const struct sent_frame *request = rig_take(KIND_REQUEST);
             asked |= 1U << request->broker;
             EXPECT_INTEGER(rig.answers, 0);
-            rig_reply(request, request->broker, STATUS_UNAVAILABLE);
+            rig_say(request, request->broker, STATUS_UNAVAILABLE, REPLY_BROKERS_OWN);
         }
         EXPECT_INTEGER(asked, 7);
         EXPECT_INTEGER(rig.status, STATUS_UNAVAILABLE);
         rig_close();
     }
+}
+
+// It was asked before its brokers knew that it stood still. The one that brings its refusal knows.
+static void test_an_actor_refuses(void) {
+    rig_open();
+    EXPECT_INTEGER(rig_ask(&write, 1, "a"), STATUS_OK);
+    const struct sent_frame *request = rig_take(KIND_REQUEST);
+    rig_reply(request, request->broker, STATUS_UNAVAILABLE);
+    EXPECT_INTEGER(rig_take(KIND_REQUEST)->broker, request->broker);
+    rig_close();
 }
 
 // An actor refuses a command whose broker it has lost, through a broker that it has: that one is
@@ -380,6 +395,7 @@ int main(void) {
     digest_init();
     static const struct test tests[] = {
         {"a broker that refused is asked again after all others", test_each_broker_once},
+        {"where an actor refused, the same broker is asked for another", test_an_actor_refuses},
         {"the broker that a refused request was sent to is left, whoever brings the refusal",
          test_the_way_that_failed_is_left},
         {"a request that cost two actors is poison, and told", test_two_actors},

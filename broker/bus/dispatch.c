@@ -20,10 +20,10 @@ static void edge_answer(struct broker *broker, struct peer *edge, const struct e
         .session = request->session,
         .correlation = request->correlation,
     };
-    struct reply_block block = {0};
+    struct reply_block block = {.flags = REPLY_BROKERS_OWN};
     struct text name = TEXT("");
     if (lost_actor != NULL) {
-        block.flags = REPLY_ACTOR_LOST;
+        block.flags |= REPLY_ACTOR_LOST;
         block.version = lost_actor->session;
         name = (struct text){lost_actor->name,
                              (uint32_t)strnlen(lost_actor->name, sizeof lost_actor->name)};

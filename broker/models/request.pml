@@ -153,13 +153,16 @@ inline edge_retry(r, s) {
 #endif
 #define counts(r, t) (state[r] == SENT && t + 1 == sends[r]) // else a newer one is under way
 
-inline edge_receive(r, t, s) {
+inline edge_receive(r, t, s, b) {
     if
     :: is_over(r) -> skip
     :: !is_over(r) && (s == OK || s == CONFLICT) -> edge_answer(r, s)
     :: !is_over(r) && (s == LOST || s == UNAVAILABLE) && !counts(r, t) -> skip
     :: !is_over(r) && s == UNAVAILABLE && counts(r, t) ->
-        refused[r] = refused[r] | (1 << via[r]);
+        if
+        :: b == via[r] -> skip // an actor's: its broker knows now that it stood still
+        :: true -> refused[r] = refused[r] | (1 << via[r]) // the broker's own, or it was lost
+        fi;
         edge_retry(r, s)
     :: !is_over(r) && s == LOST && counts(r, t) -> doubt[r] = true; edge_retry(r, s)
     fi
@@ -195,8 +198,8 @@ end:
     do
     :: atomic { state[0] == NEW -> edge_place(0) }
     :: atomic { state[0] != NEW && state[1] == NEW -> edge_place(1) } // the client's repeat
-    :: atomic { broker_to_edge[0]?r, t, s -> edge_receive(r, t, s); r = 0; t = 0; s = 0 }
-    :: atomic { broker_to_edge[1]?r, t, s -> edge_receive(r, t, s); r = 0; t = 0; s = 0 }
+    :: atomic { broker_to_edge[0]?r, t, s -> edge_receive(r, t, s, 0); r = 0; t = 0; s = 0 }
+    :: atomic { broker_to_edge[1]?r, t, s -> edge_receive(r, t, s, 1); r = 0; t = 0; s = 0 }
     :: atomic { edge_open[0] && !edge_wire[0] -> edge_lose(0) }
     :: atomic { edge_open[1] && !edge_wire[1] -> edge_lose(1) }
     :: atomic { state[0] == HELD && !edge_open[0] && !edge_open[1] -> edge_refuse(0, UNAVAILABLE) }
