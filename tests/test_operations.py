@@ -283,6 +283,7 @@ def test_a_trace_has_the_lines_of_all_processes_in_order(talkative_system):
     assert len(rows) == len(lines)
 
 
+@pytest.mark.newer("an edge that logs what failed")
 def test_a_request_that_failed_is_found_by_the_id_that_its_client_chose(pausing):
     system = pausing
     user = system.user()

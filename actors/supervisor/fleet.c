@@ -155,7 +155,8 @@ static void describe_process(struct supervisor *supervisor, const struct child *
     add_variable(supervisor, program, "VALORIZE_DATA", supervisor->data);
     add_variable(supervisor, program, "VALORIZE_BROKERS", supervisor->brokers);
     add_variable(supervisor, program, "VALORIZE_LOG_LEVEL", supervisor->config->base.log_level);
-    add_variable(supervisor, program, "VALORIZE_KEYS", supervisor->keys);
+    if (supervisor->keys[0] != '\0') // the release before this one does not know it
+        add_variable(supervisor, program, "VALORIZE_KEYS", supervisor->keys);
     if (class->stage == STAGE_BROKERS)
         add_bind(supervisor, child, program);
     for (size_t i = 0; i < COUNT_OF(class->passed) && class->passed[i] != NULL; i++) {
