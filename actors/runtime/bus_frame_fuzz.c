@@ -41,6 +41,17 @@ static void fuzz_hello(struct text body) {
     ASSERT(memcmp(again.name, hello.name, strlen(hello.name) + 1) == 0);
 }
 
+static void fuzz_refusal(struct text body) {
+    struct refusal refusal, again;
+    if (!control_read_refusal(body, &refusal))
+        return;
+    char frame[CONTROL_BYTES_MAX];
+    uint32_t length = control_write_refusal(&refusal, frame);
+    ASSERT(control_read_refusal((struct text){frame + ENVELOPE_BYTES, length - ENVELOPE_BYTES},
+                                &again));
+    ASSERT(memcmp(&again, &refusal, sizeof refusal) == 0);
+}
+
 static void fuzz_beat(struct text body) {
     struct beat beat, again;
     if (!control_read_beat(body, &beat))
@@ -85,6 +96,7 @@ static void fuzz_failure(struct text body) {
 
 static void fuzz_bodies(struct text body) {
     fuzz_hello(body);
+    fuzz_refusal(body);
     fuzz_beat(body);
     fuzz_channels(body);
     fuzz_failure(body);

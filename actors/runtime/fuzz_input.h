@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // For fuzz targets only: an input as a row of choices. What is taken past its end is zero.
 #pragma once
-#include "text.h"
+#include "control.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -53,4 +53,13 @@ static inline struct text fuzz_text(struct fuzz_input *input, uint32_t length) {
     input->at += text.length;
     input->left -= text.length;
     return text;
+}
+
+// A whole frame; its length.
+static inline uint32_t fuzz_refusal(struct fuzz_input *input, char *frame) {
+    struct refusal refusal = {0};
+    refusal.speaks.oldest = (uint32_t)fuzz_number(input);
+    refusal.speaks.newest = (uint32_t)fuzz_number(input);
+    refusal.reason = fuzz_byte(input);
+    return control_write_refusal(&refusal, frame);
 }

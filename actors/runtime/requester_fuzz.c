@@ -47,7 +47,8 @@ static void rig_ask(struct rig *rig) {
     };
     enum status status =
         requester_request(rig->requester, &outgoing, rig->now_us, &rig->correlations[id]);
-    ASSERT(status == STATUS_OK || status == STATUS_BUSY);
+    ASSERT(status == STATUS_OK || status == STATUS_BUSY || status == STATUS_POISON ||
+           status == STATUS_POISON_READ);
     rig->asked[id] = status == STATUS_OK ? ASKED : NOT_ASKED;
 }
 
@@ -89,6 +90,18 @@ static void rig_answer(void *context, void *request, const struct answer *answer
 static void rig_event(void *context, const struct envelope *envelope, struct text body) {
     struct rig *rig = context;
     rig->sum += envelope->operation + body.length;
+}
+
+static void rig_poison(void *context, const struct poison *poison) {
+    struct rig *rig = context;
+    rig->sum += poison->trace[0] + (uint32_t)strlen(poison->first_actor) +
+                (uint32_t)strlen(poison->last_actor);
+}
+
+static void rig_refused(void *context, uint32_t broker, const struct refusal *refusal) {
+    struct rig *rig = context;
+    ASSERT(broker < BROKERS);
+    rig->sum += refusal->reason;
 }
 
 // --- frames ------------------------------------------------------------------------------------
@@ -139,15 +152,37 @@ static void rig_reply(struct rig *rig) {
     rig_receive(rig, (struct text){frame, length});
 }
 
+// A broker's answer: the actor that had it is gone.
+static void rig_lost(struct rig *rig) {
+    uint32_t id = fuzz_byte(&rig->input);
+    uint8_t choice = fuzz_byte(&rig->input);
+    static const char name[] = "query-1";
+    const struct envelope envelope = {
+        .version = ENVELOPE_VERSION,
+        .kind = KIND_REPLY,
+        .operation = choice & 1 ? STATUS_LOST : STATUS_UNAVAILABLE,
+        .attempt = choice >> 1 & 3,
+        .session = SESSION,
+        .correlation = id < rig->count ? rig->correlations[id] : id,
+    };
+    const struct reply_block block = {.version = choice >> 3 & 3, .flags = REPLY_ACTOR_LOST};
+    char frame[REPLY_HEAD_BYTES + sizeof name];
+    reply_head_write(&envelope, &block, sizeof name, frame);
+    memcpy(frame + REPLY_HEAD_BYTES, name, sizeof name);
+    rig_receive(rig, (struct text){frame, sizeof frame});
+}
+
 static void rig_bare(struct rig *rig) {
     const struct envelope envelope = {
         .version = ENVELOPE_VERSION,
         .kind = fuzz_byte(&rig->input) % (KIND_REHELLO + 2),
         .operation = fuzz_byte(&rig->input),
     };
-    char frame[ENVELOPE_BYTES + 64] = {0};
+    char frame[CONTROL_BYTES_MAX] = {0};
     envelope_write(&envelope, frame);
-    rig_receive(rig, (struct text){frame, ENVELOPE_BYTES + fuzz_byte(&rig->input) % 64});
+    uint32_t length = envelope.kind == KIND_REFUSAL ? fuzz_refusal(&rig->input, frame)
+                                                    : ENVELOPE_BYTES + fuzz_byte(&rig->input) % 64;
+    rig_receive(rig, (struct text){frame, length});
 }
 
 static void rig_raw(struct rig *rig) {
@@ -231,6 +266,9 @@ static void rig_act(struct rig *rig) {
     case 13:
         requester_retire(rig->requester, fuzz_byte(&rig->input) % BROKERS, rig->now_us);
         break;
+    case 14:
+        rig_lost(rig);
+        break;
     default:
         rig_ask(rig);
         break;
@@ -244,7 +282,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                         .send = rig_send,
                                         .redial = rig_redial,
                                         .answer = rig_answer,
-                                        .event = rig_event};
+                                        .event = rig_event,
+                                        .poison = rig_poison,
+                                        .refused = rig_refused};
     const struct requester_options options = {
         .name = "edge", .role = ROLE_EDGE, .session = SESSION, .broker_count = BROKERS};
     rig.requester = requester_new(&options, &port, rig.now_us);

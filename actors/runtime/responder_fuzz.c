@@ -73,6 +73,12 @@ static void rig_event(void *context, const struct envelope *envelope, struct tex
     rig->sum += envelope->operation + body.length;
 }
 
+static void rig_refused(void *context, uint32_t broker, const struct refusal *refusal) {
+    struct rig *rig = context;
+    ASSERT(broker < BROKERS);
+    rig->sum += refusal->reason;
+}
+
 // --- frames ------------------------------------------------------------------------------------
 
 // In memory of its own, so that a step beyond its end is seen.
@@ -97,6 +103,12 @@ static void rig_beat(struct rig *rig) {
     };
     char frame[CONTROL_BYTES_MAX];
     uint32_t length = control_write_beat(kind, &beat, frame);
+    rig_receive(rig, (struct text){frame, length});
+}
+
+static void rig_refusal(struct rig *rig) {
+    char frame[CONTROL_BYTES_MAX];
+    uint32_t length = fuzz_refusal(&rig->input, frame);
     rig_receive(rig, (struct text){frame, length});
 }
 
@@ -175,6 +187,9 @@ static void rig_act(struct rig *rig) {
         if (rig->held_count > 0)
             rig_answer(rig, fuzz_byte(&rig->input) % rig->held_count);
         break;
+    case 13:
+        rig_refusal(rig);
+        break;
     default:
         rig_frame(rig);
         break;
@@ -190,7 +205,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                         .redial = rig_redial,
                                         .deliver = rig_deliver,
                                         .cancel = rig_cancel,
-                                        .event = rig_event};
+                                        .event = rig_event,
+                                        .refused = rig_refused};
     const struct responder_options options = {.name = "query",
                                               .role = ROLE_QUERY,
                                               .instance = INSTANCE,
