@@ -24,6 +24,7 @@ class Poison:
         self.body = {"account_id": self.user.accounts[0]["id"], "date": "2026-11-23",
                      "amount": {"value": 4700, "currency": "BRL"}, "memo": "veneno"}
         self.answers = []
+        self.ended = 0  # pid of the last actor
 
     def __enter__(self):
         self.lock = subprocess.Popen(["psql", self.system.state()["database_url"], "-XAtq"],
@@ -54,9 +55,11 @@ class Poison:
         return next((row["actor"] for row in rows if row["attempt"] == attempt), None)
 
     def end_its_actor(self, attempt, how):
-        until(lambda: self.actor(attempt), 5 * SLACK, f"an actor has attempt {attempt}")
-        name = self.actor(attempt)
-        return name, self.system.signal(name, how)
+        name = until(lambda: self.actor(attempt), 5 * SLACK, f"an actor has attempt {attempt}")
+        # It may have taken the place of the first one a moment ago.
+        until(lambda: self.system.is_back(name, self.ended), 5 * SLACK, f"{name} is known")
+        self.ended = self.system.signal(name, how)
+        return name, self.ended
 
 
 def is_dead(pid):
