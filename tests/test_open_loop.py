@@ -150,6 +150,19 @@ def test_a_connection_that_ends_is_opened_again(served):
     assert server.connections == 11
 
 
+def test_an_open_connection_is_taken_before_a_closed_one(served):
+    """Or a server that drains would seem to hang: it answers on those it has and takes no more."""
+    started = threading.Barrier(4)
+
+    def answers(number, request):
+        if number < 4:
+            started.wait(10)  # four connections are open
+        return answer(200, b"", "Connection: close\r\n" if number == 4 else "")
+
+    server, records, _ = served(answers, gets(1, rate=20, end=1, connections=8))
+    assert len(records) == 20 and server.connections == 4
+
+
 def test_a_refusal_is_repeated_with_its_key_until_it_is_answered(served):
     seen = {}
 

@@ -53,7 +53,7 @@ static void request_end(struct stream *stream, struct request *request) {
     record_write(stream->load, &request->record);
     request->next = stream->load->free;
     stream->load->free = request;
-    stream->open--;
+    stream->under_way--;
 }
 
 // What one sending came to.
@@ -85,7 +85,30 @@ static void connection_close(struct connection *connection) {
 
 static void connection_free(struct connection *connection) {
     connection->request = NULL;
-    connection->stream->idle[connection->stream->idle_count++] = connection;
+    struct stream *stream = connection->stream;
+    struct stack *stack = connection->descriptor < 0 ? &stream->closed : &stream->open;
+    stack->items[stack->count++] = connection;
+}
+
+static uint32_t stream_idle(const struct stream *stream) {
+    return stream->open.count + stream->closed.count;
+}
+
+static struct connection *stream_take(struct stream *stream) {
+    struct stack *stack = stream->open.count > 0 ? &stream->open : &stream->closed;
+    return stack->items[--stack->count];
+}
+
+// The server has closed it while it had no request.
+static void connection_lose(struct connection *connection) {
+    struct stack *open = &connection->stream->open;
+    uint32_t at = 0;
+    while (open->items[at] != connection)
+        at++;
+    memmove(&open->items[at], &open->items[at + 1],
+            (--open->count - at) * sizeof(struct connection *));
+    connection_close(connection);
+    connection_free(connection);
 }
 
 static void connection_fail(struct connection *connection, enum trouble trouble) {
@@ -157,8 +180,8 @@ static void connection_send(struct connection *connection, struct request *reque
 }
 
 static void stream_send(struct stream *stream) {
-    while (stream->waiting.first != NULL && stream->idle_count > 0)
-        connection_send(stream->idle[--stream->idle_count], queue_take(&stream->waiting));
+    while (stream->waiting.first != NULL && stream_idle(stream) > 0)
+        connection_send(stream_take(stream), queue_take(&stream->waiting));
 }
 
 // --- due requests ------------------------------------------------------------------------------
@@ -186,7 +209,7 @@ static void stream_begin(struct stream *stream, uint64_t due_us) {
         return;
     }
     *request = (struct request){.record = record};
-    stream->open++;
+    stream->under_way++;
     queue_add(&stream->waiting, request);
     stream_send(stream);
 }
@@ -209,8 +232,8 @@ static void stream_owe(struct stream *stream, uint64_t now_us) {
     }
     if (stream->options.rate > 0 || now_us < stream->from_us)
         return;
-    uint32_t idle = stream->idle_count; // one that fails to connect is not tried again at once
-    for (; idle > 0 && stream->idle_count > 0 && !stream_is_over(stream, now_us); idle--)
+    uint32_t idle = stream_idle(stream); // one that fails to connect is not tried again at once
+    for (; idle > 0 && stream_idle(stream) > 0 && !stream_is_over(stream, now_us); idle--)
         stream_begin(stream, now_us);
 }
 
@@ -310,7 +333,7 @@ void connection_ready(struct connection *connection, uint32_t events) {
         return; // closed earlier in this turn
     if (connection->request == NULL) {
         if (closed)
-            connection_close(connection);
+            connection_lose(connection);
         return;
     }
     if ((events & EPOLLOUT) != 0 && connection->out_sent < connection->out_length)
@@ -326,8 +349,10 @@ void stream_init(struct stream *stream, struct load *load) {
     uint32_t count = stream->options.connections;
     stream->load = load;
     stream->connections = calloc(count, sizeof *stream->connections);
-    stream->idle = calloc(count, sizeof(struct connection *));
-    ASSERT(stream->connections != NULL && stream->idle != NULL);
+    stream->open.items = calloc(count, sizeof(struct connection *));
+    stream->closed.items = calloc(count, sizeof(struct connection *));
+    ASSERT(stream->connections != NULL && stream->open.items != NULL &&
+           stream->closed.items != NULL);
     for (uint32_t i = 0; i < count; i++) {
         struct connection *connection = &stream->connections[i];
         *connection = (struct connection){.stream = stream, .descriptor = -1};
@@ -345,7 +370,8 @@ void stream_deinit(struct stream *stream) {
         free(stream->connections[i].in);
     }
     free(stream->connections);
-    free(stream->idle);
+    free(stream->open.items);
+    free(stream->closed.items);
     request_file_deinit(&stream->file);
 }
 
@@ -357,5 +383,5 @@ void stream_start(struct stream *stream, uint64_t began_us) {
 
 bool stream_is_done(const struct stream *stream, uint64_t now_us) {
     uint64_t until_us = stream->options.rate > 0 ? stream->grid_us : now_us;
-    return stream->open == 0 && stream_is_over(stream, until_us);
+    return stream->under_way == 0 && stream_is_over(stream, until_us);
 }

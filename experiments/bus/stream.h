@@ -41,19 +41,23 @@ struct connection {
     uint32_t in_length, in_size;
 };
 
+struct stack {
+    struct connection **items;
+    uint32_t count;
+};
+
 struct stream {
     struct stream_options options;
     struct load *load;
     struct request_file file;
     struct connection *connections;
-    struct connection **idle; // a stack; closed ones lie below
-    uint32_t idle_count;
+    struct stack open, closed; // connections without a request; an open one is taken first
     struct queue waiting; // due, no connection free
     struct queue silent, refused; // to be repeated, in order of time
     uint64_t number; // of the next request
     uint64_t from_us, to_us;
     uint64_t grid_us; // next due
-    uint64_t open; // requests not ended
+    uint64_t under_way; // requests not ended
     uint64_t statuses[STATUSES];
     uint64_t troubles[TROUBLES];
 };
