@@ -164,6 +164,30 @@ static void test_a_revoked_key_ends_its_sessions(void) {
     rig = rig_close(rig);
 }
 
+// Each answers what it was given: what another has in hand, and what nobody has yet, is not its.
+static void test_who_answers_for_another_is_not_heard(void) {
+    struct rig *rig = rig_open();
+    rig_edge(rig, EDGE);
+    rig_actor(rig, QUERY_ACTOR, ROLE_QUERY, 1);
+    rig_ask(rig, EDGE, (struct ask){.operation = READ, .correlation = 71, .tenant = 9});
+    struct sent_frame *given = rig_take(rig, QUERY_ACTOR, KIND_REQUEST);
+    rig_ask(rig, EDGE, (struct ask){.operation = READ, .correlation = 72, .tenant = 9}); // waits
+    rig_actor(rig, COMMAND_ACTOR, ROLE_COMMAND, 4);
+    for (uint64_t correlation = 71; correlation <= 72; correlation++) {
+        struct sent_frame forged = *given;
+        forged.address = COMMAND_ACTOR;
+        forged.envelope.correlation = correlation;
+        rig_answer(rig, &forged, 4);
+    }
+    EXPECT_INTEGER(drops(rig, CAUSE_NOT_ALLOWED), 2);
+    EXPECT(!rig_has(rig, EDGE));
+    rig_answer(rig, given, 1);
+    EXPECT_INTEGER(rig_take_status(rig, EDGE, STATUS_OK)->envelope.correlation, 71);
+    rig_answer(rig, rig_take(rig, QUERY_ACTOR, KIND_REQUEST), 1);
+    EXPECT_INTEGER(rig_take_status(rig, EDGE, STATUS_OK)->envelope.correlation, 72);
+    rig = rig_close(rig);
+}
+
 int main(void) {
     static const struct test tests[] = {
         {"every kind of frame is for its roles", test_every_kind_of_every_role},
@@ -172,6 +196,7 @@ int main(void) {
         {"who asks does not serve", test_who_asks_does_not_serve},
         {"a session is not taken over by another role",
          test_a_session_is_not_taken_over_by_another_role},
+        {"who answers for another is not heard", test_who_answers_for_another_is_not_heard},
         {"a claim is held against the key", test_a_claim_is_held_against_the_key},
         {"a revoked key ends its sessions", test_a_revoked_key_ends_its_sessions},
     };

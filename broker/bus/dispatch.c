@@ -428,13 +428,17 @@ void dispatch_receive_reply(struct broker *broker, struct arrival *arrival) {
         return;
     }
     uint32_t slot = peer->actor;
-    broker->actors[slot].limit = envelope_credit(envelope);
-    peer->replies++;
     struct request *request =
         request_find(&broker->pool, envelope->session, envelope->correlation, envelope->attempt);
+    if (request != NULL && request->actor != slot) { // another has it in hand, or nobody yet
+        broker->drops[CAUSE_NOT_ALLOWED]++;
+        return;
+    }
+    broker->actors[slot].limit = envelope_credit(envelope);
+    peer->replies++;
     uint16_t edge = NO_PEER;
     uint32_t measured = SCHEDULES_MAX; // the schedule of which a period ended
-    if (request != NULL && request->state == REQUEST_DISPATCHED && request->actor == slot) {
+    if (request != NULL) {
         reply_set_queue(arrival->frame, arrival->length, request->frame);
         edge = request->edge;
         broker->lanes[envelope->lane].answered++;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What experiments/broker_round_trip compares a broker with: the same sockets and frames, and
+// What experiments/bus/anchors compares a broker with: the same sockets and frames, and
 // nothing in between that looks at them.
 //
 //   bare_relay relay ENDPOINT                     passes each frame on to the other end
