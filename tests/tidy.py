@@ -66,7 +66,6 @@ DECLARED = re.compile(r"^(?!typedef|static_assert)[A-Za-z_][\w *]*?\b(\w+)\(", r
 UNCALLED = {
     "requester_subscribe": "a WebSocket edge's; the broker's side is there, and simulated",
     "requester_unsubscribe": "the same", "control_read_gap": "the same",
-    "histogram_quantile_us": "what a histogram is worth, as its test measures it",
     "sql_client_query_binary": "stage.c's, which has no libpq of its own",
     "sql_client_length": "the same", "sql_client_is_null": "the same",
 }

@@ -91,20 +91,44 @@ static void write_brokers(struct sheet *sheet, const struct top_look *before,
     }
 }
 
+// Of what was answered between two looks. All there is where a broker began anew.
+static struct histogram answers_between(const struct top_lane *earlier,
+                                        const struct top_lane *later) {
+    struct histogram answers = later->answers;
+    bool grew = true;
+    for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++)
+        grew &= later->answers.buckets[i] >= earlier->answers.buckets[i];
+    for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        answers.buckets[i] -= grew ? earlier->answers.buckets[i] : 0;
+        answers.count += answers.buckets[i];
+    }
+    return answers;
+}
+
+static void write_quantile(struct sheet *sheet, const struct histogram *answers, double part) {
+    if (answers->count == 0)
+        sheet_print(sheet, "  %9s", "-");
+    else
+        sheet_print(sheet, "  %9.1f", (double)histogram_quantile_us(answers, part) / 1000);
+}
+
 static void write_lanes(struct sheet *sheet, const struct top_look *before,
                         const struct top_look *now) {
-    sheet_print(sheet, "\n%-18s  %23s  %10s  %8s  %9s  %19s\n", "lane", "", "requests/s", "queued",
-                "in flight", "mean wait in queue");
+    sheet_print(sheet, "\n%-18s  %23s  %10s  %8s  %9s  %9s  %9s  %9s\n", "lane", "", "requests/s",
+                "queued", "in flight", "queued ms", "p50 ms", "p99 ms");
     for (uint32_t i = 0; i < now->view.lane_count; i++) {
         const struct top_lane *lane = &now->view.lanes[i];
         const struct top_lane *earlier = find_lane(before, lane->name);
         int64_t dispatched = lane->dispatched - earlier->dispatched;
         int64_t waited_us = lane->waited_us - earlier->waited_us;
         double wait_ms = dispatched <= 0 ? 0 : (double)waited_us / (double)dispatched / 1000;
-        sheet_print(sheet, "%-18.*s  %23s  %10.0f  %8lld  %9lld  %16.3f ms\n",
-                    (int)lane->name.length, lane->name.bytes, "",
-                    rate(earlier->accepted, lane->accepted, before, now), (long long)lane->queued,
-                    (long long)lane->in_flight, wait_ms);
+        sheet_print(sheet, "%-18.*s  %23s  %10.0f  %8lld  %9lld  %9.1f", (int)lane->name.length,
+                    lane->name.bytes, "", rate(earlier->accepted, lane->accepted, before, now),
+                    (long long)lane->queued, (long long)lane->in_flight, wait_ms);
+        const struct histogram answers = answers_between(earlier, lane);
+        write_quantile(sheet, &answers, 0.5);
+        write_quantile(sheet, &answers, 0.99);
+        sheet_print(sheet, "\n");
     }
 }
 

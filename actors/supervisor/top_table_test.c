@@ -12,6 +12,12 @@ static struct arena arena, table_arena;
 #define LANE(name, queued, accepted, waited) \
     "{\"name\":\"" name "\",\"queued\":" queued ",\"in_flight\":4,\"accepted\":" accepted \
     ",\"dispatched\":" accepted ",\"answered\":0,\"waited_us\":" waited "}"
+// took: from the bucket of 2 ms on.
+#define LANE_TOOK(name, queued, accepted, waited, took) \
+    "{\"name\":\"" name "\",\"queued\":" queued ",\"in_flight\":4,\"accepted\":" accepted \
+    ",\"dispatched\":" accepted ",\"answered\":0,\"waited_us\":" waited \
+    ",\"took\":[0,0,0,0,0,0,0,0," ZEROS ZEROS ZEROS ZEROS took "]}"
+#define ZEROS "0,0,0,0,0,0,0,0,"
 #define PEER(name, role, state, pid, window, requests) \
     "{\"name\":\"" name "\",\"role\":\"" role "\",\"state\":\"" state "\",\"pid\":" pid \
     ",\"silent_ms\":9,\"window\":" window ",\"credit\":30,\"in_flight\":2,\"queued\":1," \
@@ -107,8 +113,33 @@ static void test_brokers(void) {
 
 static void test_lanes(void) {
     looks_make();
-    expect_line("interactive", "interactive 160 8 8 1.875 ms");
-    expect_line("bulk", "bulk 3 0 4 0.000 ms");
+    expect_line("interactive", "interactive 160 8 8 1.9 - -");
+    expect_line("bulk", "bulk 3 0 4 0.0 - -");
+}
+
+// Ten before, 250 more at 2.3 ms and two at 45 ms; another broker has one more there.
+static void test_latency(void) {
+    static const char earlier[] =
+        BROKER("broker-1", "5", LANE_TOOK("command", "0", "10", "0", "10,0"), "", "", "");
+    static const char later[] =
+        BROKER("broker-1", "7",
+               LANE_TOOK("command", "0", "262", "0", "260,0,0,0,0,0,0,0," ZEROS "0,2"), "", "", "");
+    static const char other[] =
+        BROKER("broker-2", "7", LANE_TOOK("command", "0", "1", "0", "0,0,0,0,0,0,0,0," ZEROS "0,1"),
+               "", "", "");
+    before = now = (struct top_look){0};
+    look_add(&before, "broker-1", earlier);
+    look_finish(&before, 1000000);
+    look_add(&now, "broker-1", later);
+    look_add(&now, "broker-2", other);
+    look_finish(&now, 3000000);
+    expect_line("command", "command 126 0 8 0.0 2.3 45.1");
+    before = now; // one of them begins anew, the other goes on
+    now = (struct top_look){0};
+    look_add(&now, "broker-1", earlier);
+    look_add(&now, "broker-2", other);
+    look_finish(&now, 5000000);
+    expect_line("command", "command 0 0 8 0.0 2.3 45.1");
 }
 
 static void test_processes(void) {
@@ -175,7 +206,7 @@ static void test_restart(void) {
     look_add(&now, "broker-1",
              BROKER("broker-1", "1", LANE("interactive", "0", "10", "0"), "", "", ""));
     look_finish(&now, 3000000);
-    expect_line("interactive", "interactive 0 0 4 0.000 ms");
+    expect_line("interactive", "interactive 0 0 4 0.0 - -");
     expect_line("broker-1", "broker-1 up 1 s 0 0 4 3 2");
 }
 
@@ -191,6 +222,7 @@ int main(void) {
     static const struct test tests[] = {
         {"a line a broker, with its rate", test_brokers},
         {"lanes of all brokers together", test_lanes},
+        {"how long a lane's answers took", test_latency},
         {"processes by role and number, in the worse of their states", test_processes},
         {"tenants are added up, drops with no count are left out", test_tenants_and_drops},
         {"limits of classes and actors, added up", test_limits},

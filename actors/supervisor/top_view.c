@@ -6,8 +6,21 @@
 // --- the shape of an answer --------------------------------------------------------------------
 
 static const struct field top_lane_fields[] = {
-    TEXT_OF(top_lane, name),       NUMBER_OF(top_lane, queued),     NUMBER_OF(top_lane, in_flight),
-    NUMBER_OF(top_lane, accepted), NUMBER_OF(top_lane, dispatched), NUMBER_OF(top_lane, waited_us),
+    TEXT_OF(top_lane, name),
+    NUMBER_OF(top_lane, queued),
+    NUMBER_OF(top_lane, in_flight),
+    NUMBER_OF(top_lane, accepted),
+    NUMBER_OF(top_lane, dispatched),
+    NUMBER_OF(top_lane, waited_us),
+    {.name = "took",
+     .type = FIELD_INTEGER,
+     .offset = offsetof(struct top_lane, took),
+     .presence_offset = offsetof(struct top_lane, has_took),
+     .minimum = 0,
+     .maximum = INT64_MAX,
+     .list = true,
+     .list_maximum = HISTOGRAM_BUCKETS,
+     .element_size = sizeof(int64_t)},
 };
 MESSAGE(top_lane);
 
@@ -89,6 +102,9 @@ static void add_lane(struct top_view *view, const struct top_lane *lane) {
     sum->accepted += lane->accepted;
     sum->dispatched += lane->dispatched;
     sum->waited_us += lane->waited_us;
+    const int64_t *took = lane->took.items;
+    for (uint32_t bucket = 0; bucket < lane->took.count; bucket++)
+        sum->answers.buckets[bucket] += (uint64_t)took[bucket];
 }
 
 static void add_limit(struct top_view *view, const struct top_limit *limit) {

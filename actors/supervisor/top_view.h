@@ -3,6 +3,7 @@
 #pragma once
 #include "arena.h"
 #include "limits.h"
+#include "metrics.h"
 
 enum {
     TOP_LANES_MAX = 8, // further ones in an answer: it is not understood
@@ -17,6 +18,9 @@ enum {
 struct top_lane {
     struct text name;
     int64_t queued, in_flight, accepted, dispatched, waited_us;
+    struct list took; // of int64_t: how many a bucket of a histogram; one broker's only
+    bool has_took; // an earlier build does not tell them
+    struct histogram answers; // of all brokers together: its buckets
 };
 
 struct top_limit { // what may be with a class of actors, or with one

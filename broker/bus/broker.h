@@ -9,6 +9,7 @@
 #pragma once
 #include "busiest.h"
 #include "control.h"
+#include "metrics.h"
 
 // What a connection has proved by its key.
 struct broker_proof {
@@ -100,6 +101,7 @@ struct broker_lane_view {
     uint32_t in_flight;
     uint64_t accepted, dispatched, answered; // since the start
     uint64_t queue_us; // sum of the waiting times of the dispatched
+    struct histogram took; // from here to an actor and back
 };
 
 struct broker_view {

@@ -441,7 +441,9 @@ void dispatch_receive_reply(struct broker *broker, struct arrival *arrival) {
     if (request != NULL) {
         reply_set_queue(arrival->frame, arrival->length, request->frame);
         edge = request->edge;
-        broker->lanes[envelope->lane].answered++;
+        struct broker_lane_view *lane = &broker->lanes[envelope->lane];
+        lane->answered++;
+        histogram_add(&lane->took, broker->now_us - request->arrived_us);
         uint32_t schedule = flow_at(&broker->flows, request->flow)->schedule;
         if (!status_is_refusal((enum status)envelope->operation) &&
             limit_answer(&broker->flows.schedules[schedule].limit, broker->now_us))

@@ -27,10 +27,13 @@ static const char *role_name(uint8_t role) {
 static void sheet_lane(struct sheet *sheet, const char *name, const struct broker_lane_view *lane) {
     sheet_print(sheet,
                 "{\"name\":\"%s\",\"queued\":%u,\"in_flight\":%u,\"accepted\":%llu,"
-                "\"dispatched\":%llu,\"answered\":%llu,\"waited_us\":%llu}",
+                "\"dispatched\":%llu,\"answered\":%llu,\"waited_us\":%llu,\"took\":[",
                 name, lane->queued, lane->in_flight, (unsigned long long)lane->accepted,
                 (unsigned long long)lane->dispatched, (unsigned long long)lane->answered,
                 (unsigned long long)lane->queue_us);
+    for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++)
+        sheet_print(sheet, "%s%llu", i == 0 ? "" : ",", (unsigned long long)lane->took.buckets[i]);
+    sheet_print(sheet, "]}");
 }
 
 static void sheet_peer(struct sheet *sheet, const struct broker_peer_view *peer) {
@@ -173,6 +176,10 @@ static void metrics_lanes(const struct broker_view *view, struct metrics *metric
         metrics_counter(metrics, "valorize_broker_wait_microseconds_total",
                         first(i, "Time the dispatched messages waited in the queue."), labels[i],
                         view->lanes[i].queue_us);
+    for (uint32_t i = 0; i < LANE_COUNT; i++)
+        metrics_histogram(metrics, "valorize_broker_answer_seconds",
+                          first(i, "From a message's arrival to its actor's answer."), labels[i],
+                          &view->lanes[i].took);
 }
 
 // Sets of actors that never had a queue are left out.
