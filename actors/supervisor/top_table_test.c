@@ -117,29 +117,28 @@ static void test_lanes(void) {
     expect_line("bulk", "bulk 3 0 4 0.0 - -");
 }
 
-// Ten before, 250 more at 2.3 ms and two at 45 ms; another broker has one more there.
+// A thousand at 2.3 ms before, 200 more at 4.6 and two at 45; another broker has one more there.
 static void test_latency(void) {
     static const char earlier[] =
-        BROKER("broker-1", "5", LANE_TOOK("command", "0", "10", "0", "10,0"), "", "", "");
-    static const char later[] =
-        BROKER("broker-1", "7",
-               LANE_TOOK("command", "0", "262", "0", "260,0,0,0,0,0,0,0," ZEROS "0,2"), "", "", "");
+        BROKER("broker-1", "5", LANE_TOOK("command", "0", "1000", "0", "1000,0,0,0,0"), "", "", "");
+    static const char later[] = BROKER(
+        "broker-1", "7",
+        LANE_TOOK("command", "0", "1202", "0", "1000,0,0,0,200,0,0,0," ZEROS "0,2"), "", "", "");
     static const char other[] =
-        BROKER("broker-2", "7", LANE_TOOK("command", "0", "1", "0", "0,0,0,0,0,0,0,0," ZEROS "0,1"),
-               "", "", "");
+        BROKER("broker-2", "7", LANE_TOOK("command", "0", "1", "0", ZEROS ZEROS "0,1"), "", "", "");
     before = now = (struct top_look){0};
     look_add(&before, "broker-1", earlier);
     look_finish(&before, 1000000);
     look_add(&now, "broker-1", later);
     look_add(&now, "broker-2", other);
     look_finish(&now, 3000000);
-    expect_line("command", "command 126 0 8 0.0 2.3 45.1");
+    expect_line("command", "command 102 0 8 0.0 4.6 45.1");
     before = now; // one of them begins anew, the other goes on
     now = (struct top_look){0};
     look_add(&now, "broker-1", earlier);
     look_add(&now, "broker-2", other);
     look_finish(&now, 5000000);
-    expect_line("command", "command 0 0 8 0.0 2.3 45.1");
+    expect_line("command", "command 0 0 8 0.0 2.3 2.3");
 }
 
 static void test_processes(void) {
