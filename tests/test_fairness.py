@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The index by which experiments/bus/noisy_neighbour judges; it starts no system."""
+"""How experiments/bus/noisy_neighbour judges; it starts no system."""
 import pathlib
 import sys
 
@@ -40,3 +40,22 @@ def test_one_of_many_has_all():
 
 def test_who_asked_for_nothing_is_left_out():
     assert fairness.parts([0, 10, 10], [0, 10, 5]) == [1.0, pytest.approx(2 / 3)]
+
+
+FAIR = {"ratio": 1.5, "jain": 0.99, "behind_ms": 100, "quiet": {"failed": 0},
+        "noise": {"failed": 0}}
+
+
+def test_what_is_fair_is_met():
+    assert fairness.missed(FAIR) == []
+
+
+@pytest.mark.parametrize("change,said", [
+    ({"ratio": 1.51}, "p99 1.51 times"),
+    ({"jain": 0.9899}, "Jain's index 0.9899"),
+    ({"quiet": {"failed": 2}}, "others failed without noise: 2"),
+    ({"noise": {"failed": 3}}, "others failed in the noise: 3"),
+    ({"behind_ms": 101}, "the client was 101 ms late"),
+])
+def test_each_miss_is_said(change, said):
+    assert fairness.missed({**FAIR, **change}) == [said]
