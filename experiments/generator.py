@@ -140,10 +140,3 @@ def quantile(records, part):
 def answers(records):
     """How often each status or trouble, most frequent first."""
     return dict(collections.Counter(record.answer for record in records).most_common())
-
-
-def goodput(records, began):
-    """Requests answered with 2xx in each second since `began` (load.began)."""
-    seconds = collections.Counter(int(record.ended / 1e6 - began) for record in records
-                                  if record.ok)
-    return [seconds[second] for second in range(max(seconds, default=-1) + 1)]

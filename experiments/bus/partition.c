@@ -12,8 +12,7 @@
 // Orders, a line each, answered by "ok" or "no":
 //
 //   hold to|from|both CLIENT BROKER   bytes to the broker, from it, or both stay where they are,
-//   and
-//                                     so does the news that the other end is gone
+//                                     and so does the news that the other end is gone
 //   cut CLIENT BROKER                 connections of the two end, new ones, too
 //   heal                              what was held goes on
 //   list                              answered by "CLIENT>BROKER" of each connection, and then "ok"
