@@ -167,6 +167,14 @@ def test_a_request_that_was_sent_again_says_how_often(traced_system, collector):
     until(traced_system.all_ready, 10 * SLACK, "all are ready again")
 
 
+def test_only_edges_know_the_collector(traced_system):
+    for name, process in traced_system.processes().items():
+        environment = pathlib.Path(f"/proc/{process['pid']}/environ").read_bytes()
+        assert environment, name
+        wanted = b"\0OTEL_EXPORTER_OTLP_HEADERS=x-team" if name.startswith("http") else b""
+        assert wanted in environment and bool(wanted) == (b"\0OTEL_" in environment), name
+
+
 # --- an edge alone: it serves no route, but each request has its span -----------------------------
 
 class Edge:
@@ -237,6 +245,19 @@ def lone_collector():
     collector = Collector()
     yield collector
     collector.close()
+
+
+@pytest.mark.parametrize("headers", ["x-api-key=Zm9v,Zm9v", "x-api-key=" + "Zm9v" * 1000],
+                         ids=["a pair without a name", "too long"])
+def test_unsound_headers_are_refused_without_showing_them(headers, tmp_path):
+    ended = subprocess.run(
+        [PROGRAM.parent / "valorize-http"], capture_output=True, text=True, timeout=20 * SLACK,
+        env={"VALORIZE_DATA": str(tmp_path), "VALORIZE_HTTP_PORT": "0",
+             "OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318",
+             "OTEL_EXPORTER_OTLP_HEADERS": headers})
+    said = ended.stdout + ended.stderr
+    assert ended.returncode != 0
+    assert "OTEL_EXPORTER_OTLP_HEADERS" in said and "name=value" in said and "Zm9v" not in said
 
 
 def test_only_what_is_sampled_is_told(edge, lone_collector):

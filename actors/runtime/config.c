@@ -124,8 +124,11 @@ static bool setting_read(const struct setting *setting, void *config) {
     const char *wrong = setting_store(setting, value, config);
     if (wrong == NULL)
         return true;
-    fprintf(stderr, "%s %s: \"%s\"; %s", setting->name, wrong, value, setting->sentence);
-    if (setting->type == SETTING_INTEGER)
+    fprintf(stderr, "%s %s", setting->name, wrong);
+    if (setting->type != SETTING_TEXT) // which may have a password in it
+        fprintf(stderr, ": \"%s\"", value);
+    fprintf(stderr, "; %s", setting->sentence);
+    if (setting->type != SETTING_BOOLEAN)
         fprintf(stderr, " (%lld to %lld)", (long long)setting->minimum,
                 (long long)setting->maximum);
     fprintf(stderr, ".\n");

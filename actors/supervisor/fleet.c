@@ -71,7 +71,7 @@ struct class {
     size_t count; // offset in the configuration
     bool database; // gets DATABASE_URL
     bool redis; // gets REDIS_URL
-    bool edge; // gets the listening socket
+    bool edge; // gets the listening socket and OTEL_*
     const char *passed[3]; // variables it gets as we got them
 };
 
@@ -168,6 +168,8 @@ static void describe_process(struct supervisor *supervisor, const struct child *
         add_variable(supervisor, program, "DATABASE_URL", supervisor->database_url);
     if (class->redis)
         add_variable(supervisor, program, "REDIS_URL", supervisor->redis_url);
+    if (class->edge) // alone: a collector's headers have its key
+        program_add_own(program, "OTEL_");
     if (class->edge && supervisor->listener >= 0) {
         char number[16];
         (void)snprintf(number, sizeof number, "%d", supervisor->listener); // fits

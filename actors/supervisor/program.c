@@ -24,8 +24,11 @@ void program_add_variable(struct program *program, const char *variable) {
     program->variables[program->variable_count++] = variable;
 }
 
+enum { SPARE = 16 }; // for the variables that the owner adds
+
 static bool belongs_to_valorize(const char *variable) {
-    static const char *const prefixes[] = {"VALORIZE_", "DATABASE_URL=", "REDIS_URL=", "PORT="};
+    static const char *const prefixes[] = {"VALORIZE_", "OTEL_",
+                                           "DATABASE_URL=", "REDIS_URL=", "PORT="};
     for (size_t i = 0; i < COUNT_OF(prefixes); i++) {
         if (strncmp(variable, prefixes[i], strlen(prefixes[i])) == 0)
             return true;
@@ -34,9 +37,16 @@ static bool belongs_to_valorize(const char *variable) {
 }
 
 void program_add_environment(struct program *program) {
-    enum { SPARE = 16 }; // for the variables that the owner adds
     for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
         if (!belongs_to_valorize(*entry) && program->variable_count < PROGRAM_VARIABLES_MAX - SPARE)
+            program_add_variable(program, *entry);
+    }
+}
+
+void program_add_own(struct program *program, const char *prefix) {
+    for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
+        if (strncmp(*entry, prefix, strlen(prefix)) == 0 &&
+            program->variable_count < PROGRAM_VARIABLES_MAX - SPARE)
             program_add_variable(program, *entry);
     }
 }

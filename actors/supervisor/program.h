@@ -28,9 +28,12 @@ struct program { // zero-initialized; strings are borrowed
 void program_add_argument(struct program *program, const char *argument);
 void program_add_variable(struct program *program, const char *variable);
 
-// The own environment but for what belongs to Valorize: VALORIZE_*, DATABASE_URL, REDIS_URL, PORT.
-// More than fit are left out.
+// The own environment but for what belongs to Valorize: VALORIZE_*, OTEL_*, DATABASE_URL,
+// REDIS_URL, PORT. More than fit are left out.
 void program_add_environment(struct program *program);
+
+// What of the own environment begins with the prefix.
+void program_add_own(struct program *program, const char *prefix);
 
 // Forks and executes; output goes to the descriptor. Where the file cannot be executed, the child
 // says so there and exits 127. -1 with errno when there can be no process.

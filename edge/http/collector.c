@@ -229,6 +229,11 @@ static bool refuse(const char *name, const char *value, const char *wanted) {
     return false;
 }
 
+static bool refuse_secret(const char *name, const char *wanted) {
+    fprintf(stderr, "%s must be %s; its value is a secret and is not shown.\n", name, wanted);
+    return false;
+}
+
 static bool read_endpoint(struct collector *collector) {
     const char *endpoint = collector->options.config->endpoint;
     size_t length = strlen(endpoint);
@@ -247,7 +252,7 @@ static bool read_headers(struct collector *collector) {
     struct parameter pairs[HEADERS_MAX];
     uint32_t count;
     if (!pairs_read(text_of(headers), &collector->settings, pairs, HEADERS_MAX, &count))
-        return refuse("OTEL_EXPORTER_OTLP_HEADERS", headers, "name=value,name=value");
+        return refuse_secret("OTEL_EXPORTER_OTLP_HEADERS", "name=value,name=value");
     collector->headers[0] = "Content-Type: application/json";
     for (uint32_t i = 0; i < count; i++)
         collector->headers[i + 1] =
