@@ -36,6 +36,8 @@ enum {
     BROKER_TENANTS_MAX = 16384, // tenants with queued messages; then 503 "busy"
     BROKER_IN_FLIGHT_MAX = 16384, // dispatched and unanswered; then messages stay queued
     BROKER_DRAIN_MS = 5000, // a draining broker relays replies so long
+    BROKER_MISSED_MS = 500, // an actor whose connection broke is taken for dead when it has not
+                            // greeted anew by then
     BROKER_NOBODY_MS = 2000, // an operation that has lost its last actor is held so long for
                              // another one; then 503, at once
     ACTORS_MAX = 64, // of the peers of one broker; then the hello is refused

@@ -102,7 +102,7 @@ static void broker_finish(struct broker *broker) {
     while (broker->unreachable > 0) {
         for (uint32_t i = 0; i < broker->peer_high; i++) {
             if (broker->peers[i].unreachable)
-                peer_remove(broker, &broker->peers[i], true);
+                peer_remove(broker, &broker->peers[i], PARTING_BROKEN);
         }
     }
     while (broker->moved != 0) {
@@ -215,7 +215,8 @@ static void broker_send_all(struct broker *broker, uint8_t kind) {
 static void broker_finish_drain(struct broker *broker) {
     if (broker->drain_until_us == 0 || broker->drained)
         return;
-    if (broker->pool.used > 0 && broker->now_us < broker->drain_until_us)
+    bool owes = broker->pool.used > 0 || broker->verdict_count > 0;
+    if (owes && broker->now_us < broker->drain_until_us)
         return;
     broker_send_all(broker, KIND_GOODBYE);
     broker->drained = true;
@@ -231,6 +232,7 @@ void broker_tick(struct broker *broker, uint64_t now_us) {
             peer_tick(broker, &broker->peers[i]);
     }
     recovery_sweep(broker);
+    verdict_tick(broker);
     broker_finish(broker);
     broker_finish_drain(broker);
     if (now_us - broker->second_us >= 1000000) {
@@ -265,7 +267,7 @@ void broker_revoke(struct broker *broker, uint64_t key, uint64_t now_us) {
         if (peer->address == 0 || peer->key != key)
             continue;
         peer_send_bare(broker, peer, KIND_GOODBYE); // it dials anew, and is not let in
-        peer_remove(broker, peer, false);
+        peer_remove(broker, peer, PARTING_ALIVE);
     }
     broker_finish(broker);
 }

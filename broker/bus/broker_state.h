@@ -8,6 +8,7 @@
 //   refusal.c    hellos of builds that this one does not understand
 //   overload.c   who is refused when more comes than is answered
 //   recovery.c   requests whose edge or actor is gone, or that nobody takes
+//   verdict.c    whether an actor whose connection broke is dead
 //   ownership.c  which actor has a tenant's commands, also while actors come and go
 //   event.c      subscriptions and events
 //   look.c       introspection
@@ -68,6 +69,26 @@ struct refused {
     uint64_t told_us; // 0: not yet
 };
 
+// How a peer goes.
+enum parting {
+    PARTING_ALIVE, // it said so, or greets anew
+    PARTING_BROKEN, // its connection is: it may be dead
+    PARTING_SILENT, // for GONE_MS: it is taken for dead
+};
+
+struct lost_actor {
+    uint64_t instance;
+    char name[PEER_NAME_BYTES];
+};
+
+// A suspect whose actor's connection broke.
+struct verdict {
+    uint64_t due_us; // 0: a free place
+    uint16_t edge;
+    struct envelope envelope; // what its answer needs
+    struct lost_actor actor;
+};
+
 struct actor {
     uint16_t peer;
     uint16_t groups; // bits: of the operations it serves
@@ -118,6 +139,8 @@ struct broker {
     uint32_t unreachable; // peers to be removed when the call ends
     struct greeting departed[PEERS_MAX]; // of the last ones removed
     uint32_t departures;
+    struct verdict verdicts[ACTORS_MAX]; // beyond it a suspect is merely lost
+    uint32_t verdict_count;
     struct refused refused[REFUSED_MAX];
     uint64_t refusal_told_us; // the last one of all
     struct peer_map by_address;
@@ -169,7 +192,7 @@ void peer_receive_beat(struct broker *broker, struct peer *peer, const struct be
 void peer_receive_drain(struct broker *broker, struct peer *peer);
 void peer_apply_change(struct broker *broker, struct peer *peer, enum link_change change);
 void peer_tick(struct broker *broker, struct peer *peer);
-void peer_remove(struct broker *broker, struct peer *peer, bool dead); // dead: gone without a word
+void peer_remove(struct broker *broker, struct peer *peer, enum parting parting);
 uint64_t peer_limit(const struct peer *peer, uint32_t lane); // of an edge
 uint16_t peer_index(const struct broker *broker, const struct peer *peer);
 bool peer_is_edge(const struct peer *peer); // may send requests
@@ -194,8 +217,12 @@ void dispatch_all(struct broker *broker);
 // Ends a request with an answer of the broker's own, or (edge gone) without one.
 void dispatch_end(struct broker *broker, struct request *request, enum status status,
                   enum broker_cause cause);
-// The same with STATUS_LOST; says which actor had it, so that its edge suspects it.
-void dispatch_end_suspect(struct broker *broker, struct request *request);
+// The same with STATUS_LOST; says which actor had it, so that its edge suspects it. One that is a
+// suspect already is so convicted: where the connection broke that waits for a verdict.
+void dispatch_end_suspect(struct broker *broker, struct request *request, enum parting parting);
+// The answer to one that is in no table any more. actor: NULL, or it is told which.
+void dispatch_answer_lost(struct broker *broker, uint16_t edge, const struct envelope *envelope,
+                          const struct lost_actor *actor);
 
 // --- overload.c ----------------------------------------------------------------------------------
 // A request comes, whether it will wait or not; flow is where.
@@ -214,9 +241,9 @@ uint32_t schedule_most(const struct broker *broker, uint32_t schedule); // UINT3
 bool recovery_is_deserted(const struct broker *broker, uint16_t operation);
 void recovery_sweep(struct broker *broker); // a part of the table, for what nobody takes
 void recovery_edge_lost(struct broker *broker, struct peer *peer);
-// All requests in hand of an actor end with STATUS_LOST; if it is dead, those that it had seen are
-// suspects.
-void recovery_actor_lost(struct broker *broker, uint32_t actor, bool dead);
+// All requests in hand of an actor end with STATUS_LOST; if it may be dead, those that it had seen
+// are suspects.
+void recovery_actor_lost(struct broker *broker, uint32_t actor, enum parting parting);
 // It is silent: its reads end so, as suspects. One that is a suspect already stays until the actor
 // speaks again or is gone: it is judged by that.
 void recovery_actor_doubted(struct broker *broker, uint32_t actor);
@@ -224,6 +251,14 @@ void recovery_hand_back(struct broker *broker); // everything queued, when drain
 void recovery_refuse_paused(struct broker *broker); // what is queued of paused operations
 // Queues anew what waited for operations that nobody had announced.
 void recovery_regroup(struct broker *broker);
+
+// --- verdict.c -----------------------------------------------------------------------------------
+// The suspect is answered within BROKER_MISSED_MS.
+void verdict_await(struct broker *broker, uint16_t edge, const struct envelope *envelope,
+                   const struct lost_actor *actor);
+void verdict_acquit(struct broker *broker, uint64_t instance); // that actor greets anew
+void verdict_tick(struct broker *broker);
+void verdict_edge_lost(struct broker *broker, uint16_t edge);
 
 // --- ownership.c ---------------------------------------------------------------------------------
 // Recomputes whether an actor may get work, and whether it has credit.

@@ -115,12 +115,75 @@ static void test_a_silent_actor_keeps_its_suspect(void) {
     rig_close(rig);
 }
 
+static void test_a_broken_connection_is_no_death(void) {
+    struct rig *rig = rig_open();
+    rig_edge(rig, 1);
+    rig_actor(rig, 11, ROLE_QUERY, 8);
+    ask_suspect(rig, READ, 1, 1);
+    rig->unreachable = 11;
+    rig_wait(rig, HEARTBEAT_MS + 25);
+    EXPECT_INTEGER(rig->broker->peer_count, 1); // found to be gone
+    rig_wait(rig, BROKER_MISSED_MS - HEARTBEAT_MS);
+    EXPECT(!rig_has(rig, 1));
+    rig->unreachable = 0;
+    rig_actor(rig, 11, ROLE_QUERY, 8); // it greets anew: it was the network
+    EXPECT(!take_lost(rig, 1, 11));
+    EXPECT_INTEGER(rig->broker->drops[CAUSE_POISON], 0);
+    EXPECT_INTEGER(rig->broker->drops[CAUSE_ACTOR_LOST], 1);
+    ask_suspect(rig, READ, 2, 1);
+    rig->unreachable = 11;
+    rig_wait(rig, HEARTBEAT_MS + 25);
+    EXPECT_INTEGER(rig->broker->verdict_count, 1);
+    rig->unreachable = 0;
+    rig->peers[11].mute = true;
+    rig_actor(rig, 12, ROLE_QUERY, 8); // another one, which is no proof
+    EXPECT(!rig_has(rig, 1));
+    rig_wait(rig, BROKER_MISSED_MS);
+    EXPECT(take_lost(rig, 2, 11));
+    EXPECT_INTEGER(rig->broker->drops[CAUSE_POISON], 1);
+    EXPECT_INTEGER(rig->broker->verdict_count, 0);
+    rig_close(rig);
+}
+
+// Nobody is answered whose edge has gone, and a draining broker, which hears no greetings, convicts
+// nobody.
+static void test_who_waits_for_a_verdict(void) {
+    struct rig *rig = rig_open();
+    rig_edge(rig, 1);
+    rig_edge(rig, 2);
+    rig_actor(rig, 11, ROLE_QUERY, 8);
+    rig_actor(rig, 12, ROLE_QUERY, 8);
+    ask_suspect(rig, READ, 1, 1);
+    rig_ask(rig, 2, (struct ask){READ, .correlation = 2, .tenant = 2, .suspect = true});
+    for (uint64_t actor = 11; actor <= 12; actor++) {
+        rig->unreachable = actor;
+        rig_wait(rig, HEARTBEAT_MS + 25);
+    }
+    EXPECT_INTEGER(rig->broker->verdict_count, 2);
+    rig_bare(rig, 2, KIND_GOODBYE);
+    rig->peers[2].mute = true;
+    EXPECT_INTEGER(rig->broker->verdict_count, 1);
+    broker_drain(rig->broker, rig->now_us);
+    (void)rig_take(rig, 1, KIND_GOAWAY);
+    rig_wait(rig, 100);
+    EXPECT(!broker_drained(rig->broker));
+    rig_wait(rig, BROKER_MISSED_MS);
+    EXPECT(!take_lost(rig, 1, 12));
+    EXPECT(broker_drained(rig->broker));
+    EXPECT_INTEGER(rig->broker->drops[CAUSE_POISON], 0);
+    rig_close(rig);
+}
+
 int main(void) {
     static const struct test tests[] = {
         {"an actor that dies is named to those it had, one that leaves is not", test_who_was_lost},
         {"an actor has one suspect at a time, others pass", test_one_at_an_actor},
         {"suspects spread over the actors", test_each_actor_takes_one},
         {"a tenant's commands wait behind its suspect", test_a_tenants_order},
+        {"a broken connection is a death when its actor is not back soon",
+         test_a_broken_connection_is_no_death},
+        {"who waits for a verdict is answered, unless its edge has gone",
+         test_who_waits_for_a_verdict},
         {"a silent actor keeps its suspect until it is gone",
          test_a_silent_actor_keeps_its_suspect},
     };

@@ -6,9 +6,9 @@
 
 // --- ends --------------------------------------------------------------------------------------
 
-// An answer of the broker's own to the edge. lost_actor: NULL, or it is told which.
+// An answer of the broker's own to the edge. lost: NULL, or it is told which actor.
 static void edge_answer(struct broker *broker, struct peer *edge, const struct envelope *request,
-                        enum status status, const struct peer *lost_actor) {
+                        enum status status, const struct lost_actor *lost) {
     struct envelope envelope = {
         .version = ENVELOPE_VERSION,
         .kind = KIND_REPLY,
@@ -22,11 +22,10 @@ static void edge_answer(struct broker *broker, struct peer *edge, const struct e
     };
     struct reply_block block = {.flags = REPLY_BROKERS_OWN};
     struct text name = TEXT("");
-    if (lost_actor != NULL) {
+    if (lost != NULL) {
         block.flags |= REPLY_ACTOR_LOST;
-        block.version = lost_actor->session;
-        name = (struct text){lost_actor->name,
-                             (uint32_t)strnlen(lost_actor->name, sizeof lost_actor->name)};
+        block.version = lost->instance;
+        name = (struct text){lost->name, (uint32_t)strnlen(lost->name, sizeof lost->name)};
     }
     char frame[REPLY_HEAD_BYTES + PEER_NAME_BYTES];
     reply_head_write(&envelope, &block, name.length, frame);
@@ -77,31 +76,45 @@ static void request_close(struct broker *broker, struct request *request) {
     flow_release_if_idle(&broker->flows, flow);
 }
 
-static void request_end(struct broker *broker, struct request *request, enum status status,
-                        enum broker_cause cause, const struct peer *lost_actor) {
-    const struct flow *flow = flow_at(&broker->flows, request->flow);
-    const struct envelope envelope = {
-        .lane = flow->lane,
+static struct envelope request_envelope(const struct broker *broker,
+                                        const struct request *request) {
+    return (struct envelope){
+        .lane = flow_at(&broker->flows, request->flow)->lane,
         .attempt = request->attempt,
         .session = request->session,
         .correlation = request->correlation,
     };
-    uint16_t edge = request->edge;
-    broker->drops[cause]++;
-    request_close(broker, request);
-    if (edge != NO_PEER)
-        edge_answer(broker, &broker->peers[edge], &envelope, status, lost_actor);
 }
 
 void dispatch_end(struct broker *broker, struct request *request, enum status status,
                   enum broker_cause cause) {
-    request_end(broker, request, status, cause, NULL);
+    const struct envelope envelope = request_envelope(broker, request);
+    uint16_t edge = request->edge;
+    broker->drops[cause]++;
+    request_close(broker, request);
+    if (edge != NO_PEER)
+        edge_answer(broker, &broker->peers[edge], &envelope, status, NULL);
 }
 
-void dispatch_end_suspect(struct broker *broker, struct request *request) {
-    const struct peer *actor = &broker->peers[broker->actors[request->actor].peer];
-    enum broker_cause cause = request->suspect ? CAUSE_POISON : CAUSE_ACTOR_LOST;
-    request_end(broker, request, STATUS_LOST, cause, actor);
+void dispatch_answer_lost(struct broker *broker, uint16_t edge, const struct envelope *envelope,
+                          const struct lost_actor *actor) {
+    edge_answer(broker, &broker->peers[edge], envelope, STATUS_LOST, actor);
+}
+
+void dispatch_end_suspect(struct broker *broker, struct request *request, enum parting parting) {
+    const struct envelope envelope = request_envelope(broker, request);
+    const struct request ended = *request;
+    const struct peer *peer = &broker->peers[broker->actors[request->actor].peer];
+    struct lost_actor actor = {.instance = peer->session};
+    memcpy(actor.name, peer->name, sizeof actor.name);
+    request_close(broker, request);
+    if (ended.suspect && ended.edge != NO_PEER && parting == PARTING_BROKEN) {
+        verdict_await(broker, ended.edge, &envelope, &actor);
+        return;
+    }
+    broker->drops[ended.suspect ? CAUSE_POISON : CAUSE_ACTOR_LOST]++;
+    if (ended.edge != NO_PEER)
+        dispatch_answer_lost(broker, ended.edge, &envelope, &actor);
 }
 
 // --- to an actor -------------------------------------------------------------------------------

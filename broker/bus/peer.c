@@ -94,7 +94,7 @@ static void actor_add(struct broker *broker, struct peer *peer, uint32_t slot,
     actor_refresh(broker, slot);
 }
 
-static void actor_remove(struct broker *broker, struct peer *peer, bool dead) {
+static void actor_remove(struct broker *broker, struct peer *peer, enum parting parting) {
     uint32_t slot = peer->actor;
     uint64_t bit = 1ULL << slot;
     broker->actor_bits &= ~bit;
@@ -105,7 +105,7 @@ static void actor_remove(struct broker *broker, struct peer *peer, bool dead) {
         broker->operation_actors[i] &= ~bit;
     }
     operations_recount(broker);
-    recovery_actor_lost(broker, slot, dead);
+    recovery_actor_lost(broker, slot, parting);
     ASSERT(broker->actors[slot].in_flight == 0);
     ownership_review(broker);
     broker->moved &= ~bit;
@@ -114,7 +114,7 @@ static void actor_remove(struct broker *broker, struct peer *peer, bool dead) {
 
 // --- coming and going --------------------------------------------------------------------------
 
-void peer_remove(struct broker *broker, struct peer *peer, bool dead) {
+void peer_remove(struct broker *broker, struct peer *peer, enum parting parting) {
     if (peer->unreachable)
         broker->unreachable--;
     // From here on nothing is sent to it any more.
@@ -128,7 +128,7 @@ void peer_remove(struct broker *broker, struct peer *peer, bool dead) {
     recovery_edge_lost(broker, peer);
     event_forget_peer(broker, peer);
     if (peer->actor != NO_ACTOR)
-        actor_remove(broker, peer, dead);
+        actor_remove(broker, peer, parting);
 }
 
 static bool hello_is_known(const struct broker *broker, const struct hello *hello) {
@@ -223,15 +223,17 @@ void peer_receive_hello(struct broker *broker, uint64_t address, struct text bod
             peer_send_beat(broker, peer, KIND_WELCOME); // repeated before the first one arrived
             return;
         }
-        peer_remove(broker, peer, false);
+        peer_remove(broker, peer, PARTING_ALIVE);
     }
     uint16_t former = peer_map_find(&broker->by_session, hello.instance);
     if (former != NO_PEER) // it came back on a new connection before the old one was missed
-        peer_remove(broker, &broker->peers[former], false);
-    if (hello_is_known(broker, &hello))
+        peer_remove(broker, &broker->peers[former], PARTING_ALIVE);
+    if (hello_is_known(broker, &hello)) {
         stranger_send(broker, address, KIND_GOODBYE);
-    else
-        peer_add(broker, address, &hello, proof.key);
+        return;
+    }
+    verdict_acquit(broker, hello.instance);
+    peer_add(broker, address, &hello, proof.key);
 }
 
 // --- staying -----------------------------------------------------------------------------------
@@ -260,7 +262,7 @@ void peer_apply_change(struct broker *broker, struct peer *peer, enum link_chang
     switch (change) {
     case LINK_SILENT:
     case LINK_LOST:
-        peer_remove(broker, peer, change == LINK_SILENT);
+        peer_remove(broker, peer, change == LINK_SILENT ? PARTING_SILENT : PARTING_ALIVE);
         return;
     case LINK_DOUBTED:
     case LINK_TRUSTED:

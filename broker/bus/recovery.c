@@ -3,13 +3,13 @@
 // they are rare, or look at a part at a time.
 #include "broker_state.h"
 
-void recovery_actor_lost(struct broker *broker, uint32_t actor, bool dead) {
+void recovery_actor_lost(struct broker *broker, uint32_t actor, enum parting parting) {
     for (uint32_t i = 0; i < broker->pool.high && broker->actors[actor].in_flight > 0; i++) {
         struct request *request = &broker->pool.requests[i];
         if (request->state != REQUEST_DISPATCHED || request->actor != actor)
             continue;
-        if (dead && !request->unsent)
-            dispatch_end_suspect(broker, request);
+        if (parting != PARTING_ALIVE && !request->unsent)
+            dispatch_end_suspect(broker, request, parting);
         else
             dispatch_end(broker, request, STATUS_LOST, CAUSE_ACTOR_LOST);
     }
@@ -23,7 +23,7 @@ void recovery_actor_doubted(struct broker *broker, uint32_t actor) {
             continue;
         left--;
         if (request->read_only && !request->suspect)
-            dispatch_end_suspect(broker, request);
+            dispatch_end_suspect(broker, request, PARTING_SILENT);
     }
 }
 
@@ -43,6 +43,7 @@ static void actor_cancel(struct broker *broker, const struct request *request) {
 
 void recovery_edge_lost(struct broker *broker, struct peer *peer) {
     uint16_t index = peer_index(broker, peer);
+    verdict_edge_lost(broker, index);
     for (uint32_t i = 0; i < broker->pool.high; i++) {
         struct request *request = &broker->pool.requests[i];
         if (request->state == REQUEST_FREE || request->edge != index)

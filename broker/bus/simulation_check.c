@@ -208,6 +208,8 @@ static void check_broker_tables(const struct world *world, uint32_t index) {
     if (broker->unreachable != 0 || broker->moved != 0)
         world_fail(world, CHECK_TABLES, "%s still has %u peers to remove, actors %llx to serve",
                    name, broker->unreachable, (unsigned long long)broker->moved);
+    if (broker->verdict_count != 0)
+        world_fail(world, CHECK_TABLES, "%s owes %u verdicts", name, broker->verdict_count);
     check_flows(world, index);
 }
 
