@@ -15,7 +15,7 @@ from generator import Record
 
 PLAN = history.Plan("127.0.0.1:8080", "2026-11-24",
                     [["token-a", "account-a"], ["token-b", "account-b"]], 42)
-BEFORE = [7, 40]  # transactions of the accounts
+BEFORE = [(7, 5000), (40, -300)]  # transactions and balance of the accounts
 A, B = 0, 1
 
 
@@ -33,6 +33,13 @@ def total(tenant, sent, shown, status=200):
                   history.TOTALS, 0, 0, 0)
 
 
+def balance(tenant, sent, *included, status=200, ended=None, more=0):
+    """A read of the account that shows these writes."""
+    shown = BEFORE[tenant][1] + sum(map(history.value_of, included)) + more
+    return Record(sent - 5, sent, ended or sent + 50, shown, identity(99).bytes, 0, tenant, status,
+                  1, history.ACCOUNTS, 0, 0, 0)
+
+
 def row(number, tenant, version):
     return [str(identity(number)), PLAN.accounts[tenant], f"-1{number:08}",
             f"{PLAN.prefix}{number:08}", str(version)]
@@ -42,8 +49,7 @@ def well():
     """Records as they ended, and rows. 2 goes on beside 0 and 1; 3 is the other tenant's."""
     records = [write(0, A, 100, 200), total(A, 150, 7), total(A, 300, 8),
                write(1, A, 300, 400, sendings=3), total(A, 450, 9), write(2, A, 150, 500),
-               total(A, 600, 10), write(3, B, 250, 600), total(B, 700, 41),
-               Record(0, 1, 2, -1, bytes(16), 0, A, 200, 1, history.ACCOUNTS, 0, 0, 0)]
+               total(A, 600, 10), write(3, B, 250, 600), total(B, 700, 41), balance(B, 700, 3)]
     rows = [row(0, A, 10), row(1, A, 12), row(2, A, 9), row(3, B, 5)]
     return records, rows
 
@@ -55,7 +61,7 @@ def judged(records, rows, wrong_balances=0):
 
 def test_what_is_well_is_called_well():
     found = judged(*well())
-    assert found == {"writes": 4, "acknowledged": 4, "reads": 5, "repeats": 2,
+    assert found == {"writes": 4, "acknowledged": 4, "reads": 6, "repeats": 2,
                      **dict.fromkeys(history.WRONG, 0)}
 
 
@@ -85,6 +91,17 @@ FAULTS = {
     "an earlier write with a higher version": ("out_of_order", stored_as(0, version="99")),
     "a read without the first write": ("stale", answered_as(2, total(A, 300, 7))),
     "a read without the last write": ("stale", answered_as(8, total(B, 700, 40))),
+    "a total that is none": ("stale", answered_as(8, total(B, 700, -2**63))),
+    "a balance without the only write": ("stale", answered_as(9, balance(B, 700))),
+    "a balance without the first write": ("stale", answered_as(9, balance(A, 300, 2))),
+    "a balance a cent off": ("unexplained", answered_as(9, balance(B, 700, 3, more=1))),
+    "a balance with a write twice": ("unexplained", answered_as(9, balance(B, 700, 3, 3))),
+    "a balance of a later write alone": ("unexplained", answered_as(9, balance(A, 600, 0, 1))),
+    "a balance of another account": ("unexplained", answered_as(9, balance(A, 600, 3))),
+    "a balance of a write not yet sent": ("unexplained", answered_as(
+        9, balance(A, 210, 2, 0, 1, ended=299))),
+    "a balance that is none": ("unexplained", answered_as(
+        9, balance(B, 700)._replace(member=-2**63))),
     "a write that was refused": ("unanswered", answered_as(7, write(3, B, 250, 600, 503))),
     "a write without any answer": ("unanswered", answered_as(7, write(3, B, 250, 600, 0))),
 }
@@ -96,8 +113,9 @@ def test_a_fault_is_found_and_nothing_else(fault):
     records, rows = well()
     spoil(records, rows)
     if name == "unanswered":
-        records.pop()  # and with it what a read may count on
-        records = [record for record in records if record.member != 41]
+        rows.pop()  # and what was read of it
+        records = [record for record in records if record.stream == history.WRITES
+                   or record.text == A]
     found = judged(records, rows)
     assert {wrong: found[wrong] for wrong in history.WRONG if found[wrong]} == {name: 1}
 
@@ -109,9 +127,11 @@ def test_a_balance_that_is_not_its_sum_is_wrong():
 def test_what_was_not_acknowledged_may_be_there_or_not_but_only_once():
     records, rows = well()
     records[7] = write(3, B, 250, 600, 503)
-    records[8] = total(B, 700, 41)
     assert judged(records, rows)["unanswered"] == 1
+    assert judged(records, rows)["unexplained"] == 0
     assert judged(records, rows[:3])["lost"] == 0
+    records[9] = balance(B, 700)
+    assert judged(records, rows)["stale"] == 0
     assert judged(records, [*rows, row(3, B, 6)])["doubled"] == 1
 
 
@@ -119,11 +139,24 @@ def test_a_read_sent_at_the_moment_of_an_answer_may_miss_it():
     records, rows = well()
     records[2] = total(A, 200, 7)
     assert judged(records, rows)["stale"] == 0
+    records[9] = balance(A, 200, 2)
+    assert judged(records, rows)["stale"] == 0
+    records[9] = balance(A, 201, 2)
+    assert judged(records, rows)["stale"] == 1
+
+
+@pytest.mark.parametrize("included", [[], [2], [2, 0], [2, 0, 1]])
+def test_a_balance_may_show_what_is_under_way_in_the_order_of_versions(included):
+    records, rows = well()
+    records[9] = balance(A, 180, *included, ended=300)
+    found = judged(records, rows)
+    assert found["stale"] == 0 and found["unexplained"] == 0
 
 
 def test_reads_that_failed_show_nothing():
     records, rows = well()
     records[2] = total(A, 300, 0, status=503)
+    records[9] = balance(B, 700, status=503)
     found = judged(records, rows)
     assert found["reads"] == 4 and found["stale"] == 0
 
@@ -137,3 +170,4 @@ def test_what_is_sent_is_what_is_judged():
     assert f"Idempotency-Key: {PLAN.prefix}{{number}}".encode() in writes.texts[A]
     assert writes.count == 70 and writes.repeat > 0 and totals.repeat == 0
     assert b"accounts[]=account-b&" in totals.texts[B] and totals.member == "total"
+    assert b"GET /api/accounts?per_page=1 " in accounts.texts[B] and accounts.member == "value"

@@ -117,6 +117,14 @@ def test_every_request_has_its_number_and_its_record(served):
     assert dues[-1] - dues[0] == 495000  # on the grid, one in 5 ms
 
 
+@pytest.mark.parametrize("document,member", [(b'{"value":-1}', -1), (b'{"value":"x"}', -2**63),
+                                             (b'{"total":3}', -2**63)])
+def test_a_member_may_be_negative_or_missing(served, document, member):
+    _, [record], _ = served(lambda number, request: answer(200, document),
+                            posts(rate=100, end=1, count=1, member="value"))
+    assert record.member == member
+
+
 def test_a_pause_is_seen_by_every_request_that_falls_into_it(served):
     begun = []
 

@@ -7,7 +7,9 @@ is answered, as the API tells them to; meanwhile others read. What is checked:
   lost            a write answered with 2xx is not in the database, or is another one there
   doubled         a memo (each write has its own) stands there twice
   out of order    a write sent after another one's answer, of the same tenant, has a lower version
-  stale           a total that misses a write answered before the read was sent
+  stale           a total or a balance that misses a write answered before the read was sent
+  unexplained     a balance that the first writes by version, however many, do not add up to, or
+                  only with one that was sent after the read's answer
   unanswered      a write that had no 2xx after all its repeats
   wrong balances  accounts whose balance or count is not that of their transactions
 
@@ -15,13 +17,20 @@ A million writes are columns of numbers here, never a million objects.
 """
 import array
 import bisect
+import itertools
 import uuid
 
 from generator import Stream, text
 
 WRITES, TOTALS, ACCOUNTS = range(3)  # the streams
 REPEATS = 300
-WRONG = ("lost", "doubled", "out_of_order", "stale", "unanswered", "wrong_balances")
+WRONG = ("lost", "doubled", "out_of_order", "stale", "unexplained", "unanswered",
+         "wrong_balances")
+
+
+def value_of(number):
+    """What a write adds to its account's balance."""
+    return -10**8 - number
 
 
 class Plan:
@@ -39,11 +48,12 @@ class Plan:
                        self.prefix + "{number}") for token, account in ways]
         totals = [text(self.host, "GET", f"/api/transactions?accounts[]={account}&per_page=1",
                        token) for token, account in ways]
-        accounts = [text(self.host, "GET", "/api/accounts", token) for token, _ in ways]
+        accounts = [text(self.host, "GET", "/api/accounts?per_page=1", token)
+                    for token, _ in ways]  # by name: the first is the one that is written to
         common = {"end": seconds, "order": "chance", "connections": 1024}
         return [Stream("writes", writes, rate=rate, count=commands, repeat=REPEATS, **common),
                 Stream("totals", totals, rate=rate * 0.6, member="total", **common),
-                Stream("accounts", accounts, rate=rate * 0.4, **common)]
+                Stream("accounts", accounts, rate=rate * 0.4, member="value", **common)]
 
     def body(self, account):
         return (f'{{"account_id":"{account}","amount":{{"value":-1{{number}},"currency":"BRL"}},'
@@ -67,17 +77,16 @@ class History:
         self.sent, self.ended, self.tenant = Column("Q"), Column("Q"), Column("L")
         self.ids = bytearray()
         self.answered_of = [array.array("Q") for _ in range(tenants)]  # when, in ascending order
-        self.reads_of = [(array.array("Q"), array.array("q")) for _ in range(tenants)]
+        self.totals_of = [(array.array("Q"), array.array("q")) for _ in range(tenants)]
+        self.balances_of = [(array.array("Q"), array.array("Q"), array.array("q"))
+                            for _ in range(tenants)]
         self.requests = self.reads = self.repeats = 0
         for record in records:
             self.requests += 1
             if record.stream == WRITES:
                 self.take_write(record)
-            elif record.stream == TOTALS and record.ok and record.member >= 0:
-                self.reads += 1
-                sent, totals = self.reads_of[record.text]
-                sent.append(record.sent)
-                totals.append(record.member)
+            elif record.ok:
+                self.take_read(record)
         for answered in self.answered_of:
             answered[:] = array.array("Q", sorted(answered))
 
@@ -93,24 +102,63 @@ class History:
         if record.ok:
             self.answered_of[record.text].append(record.ended)
 
+    def take_read(self, record):
+        self.reads += 1
+        if record.stream == TOTALS:
+            columns, values = self.totals_of, (record.sent, record.member)
+        else:
+            columns, values = self.balances_of, (record.sent, record.ended, record.member)
+        for column, value in zip(columns[record.text], values):
+            column.append(value)
+
     def acknowledged(self):
         return sum(map(bool, self.ended))
 
-    def stale(self, totals):
-        """Reads that show too little. totals: of each tenant before the first write."""
+    def stale_totals(self, totals):
+        """Reads that show too few. totals: of each tenant before the first write."""
         return sum(shown < before + bisect.bisect_left(answered, sent)
-                   for before, answered, reads in zip(totals, self.answered_of, self.reads_of)
+                   for before, answered, reads in zip(totals, self.answered_of, self.totals_of)
                    for sent, shown in zip(*reads))
+
+    def stored_of(self, versions, acknowledged):
+        """Numbers of the stored writes by tenant. versions: by number, 0 where it is not stored."""
+        own = [array.array("L") for _ in self.answered_of]
+        for number, ended in enumerate(self.ended):
+            if (ended or not acknowledged) and number < len(versions) and versions[number]:
+                own[self.tenant[number]].append(number)
+        return own
+
+    def judge_balances(self, balances, versions):
+        """(stale, unexplained) reads. balances: of each tenant before the first write. A tenant's
+        writes take effect in the order of their versions, so each balance belongs to one count of
+        them: a binary search tells which, and none is there that is not one of these."""
+        stale = unexplained = 0
+        for before, numbers, reads in zip(balances, self.stored_of(versions, False),
+                                          self.balances_of):
+            numbers = sorted(numbers, key=versions.__getitem__)
+            added = array.array("q", itertools.accumulate(
+                (-value_of(number) for number in numbers), initial=0))
+            latest = array.array("Q", itertools.accumulate(
+                (self.sent[number] for number in numbers), max, initial=0))
+            answered = sorted((self.ended[number], count) for count, number
+                              in enumerate(numbers, 1) if self.ended[number])
+            ended = array.array("Q", (when for when, _ in answered))
+            wanted = array.array("L", itertools.accumulate(
+                (count for _, count in answered), max, initial=0))
+            for sent, answer, shown in zip(*reads):
+                count = bisect.bisect_left(added, before - shown)
+                if (count == len(added) or added[count] != before - shown
+                        or latest[count] > answer):
+                    unexplained += 1
+                elif count < wanted[bisect.bisect_left(ended, sent)]:
+                    stale += 1
+        return stale, unexplained
 
     def out_of_order(self, versions):
         """Numbers of writes sent after another one's answer, of the same tenant, that do not stand
-        after it. versions: by number, 0 where it is not stored."""
-        own = [array.array("L") for _ in self.answered_of]
-        for number, ended in enumerate(self.ended):
-            if ended and number < len(versions) and versions[number]:
-                own[self.tenant[number]].append(number)
+        after it."""
         wrong = []
-        for numbers in own:
+        for numbers in self.stored_of(versions, True):
             answered = sorted(numbers, key=self.ended.__getitem__)
             highest = at = 0
             for number in sorted(numbers, key=self.sent.__getitem__):
@@ -136,15 +184,17 @@ class Stored:
             if number < len(self.good):
                 self.good[number] |= (
                     account == plan.accounts[history.tenant[number]]
-                    and value == f"-1{number:08}" and memo == f"{plan.prefix}{number:08}"
+                    and value == str(value_of(number)) and memo == f"{plan.prefix}{number:08}"
                     and history.ids[16 * number:16 * number + 16].hex()
                     == identity.replace("-", ""))
 
 
-def judge(plan, history, totals, rows, wrong_balances):
-    """Counts of all and of what is wrong (WRONG). totals: transactions of each tenant's account
-    before the load; rows: as Stored takes them."""
+def judge(plan, history, before, rows, wrong_balances):
+    """Counts of all and of what is wrong (WRONG). before: (transactions, balance) of each tenant's
+    account before the load; rows: as Stored takes them."""
     stored = Stored(rows, plan, history)
+    totals, balances = zip(*before)
+    stale, unexplained = history.judge_balances(balances, stored.versions)
     acknowledged = history.acknowledged()
     return {
         "writes": len(history.sent), "acknowledged": acknowledged, "reads": history.reads,
@@ -152,7 +202,8 @@ def judge(plan, history, totals, rows, wrong_balances):
         "lost": sum(bool(ended) and not good for ended, good in zip(history.ended, stored.good)),
         "doubled": stored.doubled,
         "out_of_order": len(history.out_of_order(stored.versions)),
-        "stale": history.stale(totals),
+        "stale": history.stale_totals(totals) + stale,
+        "unexplained": unexplained,
         "unanswered": len(history.sent) - acknowledged,
         "wrong_balances": wrong_balances,
     }

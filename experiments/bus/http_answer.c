@@ -79,7 +79,7 @@ int64_t http_answer_member(const struct http_answer *answer, const char *name) {
     char wanted[64];
     int length = snprintf(wanted, sizeof wanted, "\"%s\":", name);
     const char *at = answer->body.bytes, *end = at + answer->body.length;
-    int64_t value = -1, found = 0;
+    int64_t value = INT64_MIN, found = 0;
     while ((at = memmem(at, (size_t)(end - at), wanted, (size_t)length)) != NULL) {
         at += length;
         if (integer_read((struct text){at, (uint32_t)(end - at)}, &found))

@@ -20,5 +20,5 @@ enum answer_state http_answer_read(struct text received, struct http_answer *ret
 // The first "id" of a document, a UUID; false: there is none.
 bool http_answer_id(const struct http_answer *answer, struct uuid *ret_id);
 
-// The last integer member of that name; -1: there is none.
+// The last integer member of that name; INT64_MIN: there is none.
 int64_t http_answer_member(const struct http_answer *answer, const char *name);

@@ -21,7 +21,7 @@ struct record {
     uint64_t due_us;
     uint64_t sent_us; // for the first time; 0: never
     uint64_t ended_us; // the answer was whole, or the last sending had failed
-    int64_t member; // of a 2xx answer, see open_loop.c; -1: none
+    int64_t member; // of a 2xx answer, see open_loop.c; INT64_MIN: none
     uint8_t id[16]; // of a 2xx answer, its first "id"; zeros: none
     uint32_t number; // in its stream, from 0: what stood for {number}
     uint32_t text; // which of its file's requests, from 0

@@ -191,7 +191,7 @@ static void stream_begin(struct stream *stream, uint64_t due_us) {
     uint64_t pick = stream->options.by_chance ? chance_next(&load->chance) >> 16 : stream->number;
     struct record record = {
         .due_us = due_us,
-        .member = -1,
+        .member = INT64_MIN,
         .number = (uint32_t)stream->number++,
         .text = (uint32_t)(pick % stream->file.count),
         .stream = (uint8_t)(stream - load->streams),
