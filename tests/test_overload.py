@@ -16,13 +16,14 @@ pytestmark = pytest.mark.newer("limits that adapt")
 
 REFUSED_S = 0.110
 RATE, COUNT = 800, 1600  # of a flood: some eight times what follows from the pause below
+QUEUE_MB = 8
 PAUSE_S = 0.02  # of a read for each row it looks at
 
 
 @pytest.fixture(scope="module")
 def slow_system():
     """One query actor with four connections, each busy for 20 ms with a tenant's transaction."""
-    system = System(VALORIZE_QUERY_COUNT="1", VALORIZE_BROKER_QUEUE_MB="8")
+    system = System(VALORIZE_QUERY_COUNT="1", VALORIZE_BROKER_QUEUE_MB=str(QUEUE_MB))
     for running in lend(system):
         running.sql("ALTER TABLE transactions ENABLE ROW LEVEL SECURITY")
         running.sql("CREATE POLICY slow ON transactions FOR SELECT TO valorize_query "
@@ -124,6 +125,11 @@ def assert_refused_well(flood):
         return
     late = [seconds for _, seconds, _ in refused if seconds > REFUSED_S]
     assert len(late) <= len(refused) / 20, f"{len(late)} of {len(refused)} late: {max(late)}"
+
+
+def test_the_memory_of_queues_is_what_is_set(slow_system):
+    for broker in slow_system.names("broker"):
+        assert slow_system.metric("valorize_broker_queue_bytes_max", broker) == QUEUE_MB << 20
 
 
 def test_four_tenants_that_flood_are_refused_and_nobody_else(slow_system):

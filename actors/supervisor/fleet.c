@@ -82,7 +82,7 @@ static const struct class classes[] = {
      false,
      false,
      false,
-     {NULL}},
+     {"VALORIZE_BROKER_QUEUE_MB"}},
     {"query",
      STAGE_ACTORS,
      offsetof(struct up_config, query_count),

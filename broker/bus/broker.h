@@ -111,6 +111,7 @@ struct broker_view {
     uint32_t peers, actors, edges;
     uint32_t tenants; // with messages queued or dispatched
     uint64_t queued_bytes;
+    uint64_t queue_bytes_max; // of memory, records included
     uint64_t forwarded_per_s; // requests dispatched in the last whole second
     uint64_t events; // sent
     struct broker_lane_view lanes[LANE_COUNT];

@@ -11,6 +11,7 @@ void broker_look(const struct broker *broker, struct broker_view *ret_view) {
         .actors = (uint32_t)__builtin_popcountll(broker->actor_bits),
         .tenants = broker->flows.used,
         .queued_bytes = broker->pool.queued_bytes,
+        .queue_bytes_max = broker->pool.bytes_max,
         .forwarded_per_s = broker->dispatched_per_s,
         .events = broker->events,
     };

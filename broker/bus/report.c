@@ -207,6 +207,9 @@ void report_metrics(const struct broker *broker, struct metrics *metrics) {
     metrics_gauge(metrics, "valorize_broker_actors", "Actors connected.", NULL, view.actors);
     metrics_gauge(metrics, "valorize_broker_queued_bytes", "Bodies waiting.", NULL,
                   (double)view.queued_bytes);
+    metrics_gauge(metrics, "valorize_broker_queue_bytes_max",
+                  "Memory for messages that wait, their records included.", NULL,
+                  (double)view.queue_bytes_max);
     metrics_counter(metrics, "valorize_broker_events_total", "Events sent.", NULL, view.events);
     metrics_lanes(&view, metrics);
     metrics_limits(broker, metrics);

@@ -12,6 +12,7 @@ static uint32_t bucket_of(uint64_t session, uint64_t correlation, uint8_t attemp
 
 void request_pool_init(struct request_pool *pool, uint64_t bytes) {
     *pool = (struct request_pool){
+        .bytes_max = bytes,
         .requests = calloc(REQUESTS_MAX, sizeof *pool->requests),
         .buckets = malloc(REQUEST_BUCKETS * sizeof *pool->buckets),
         .free = NO_INDEX,

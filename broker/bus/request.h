@@ -50,6 +50,7 @@ struct request_pool {
     uint32_t queued;
     uint32_t dispatched;
     uint64_t queued_bytes;
+    uint64_t bytes_max; // of memory, records included
     struct slab slab;
 };
 
