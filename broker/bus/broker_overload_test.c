@@ -298,6 +298,25 @@ static void test_memory_is_limited(void) {
     rig_close(rig);
 }
 
+// A long newcomer would not fit into the place of a short one: nobody has to go for it.
+static void test_nobody_goes_in_vain(void) {
+    struct rig *rig = rig_open();
+    rig->broker = broker_free(rig->broker);
+    const struct broker_port port = rig_port(rig);
+    const struct broker_options options = {.name = "small", .queue_mb = BROKER_QUEUE_MB_MIN};
+    rig->broker = broker_new(&options, &port, rig->now_us);
+    rig_edge(rig, EDGE);
+    rig_actor(rig, ACTOR, ROLE_QUERY, 1);
+    ask_with_body(rig, 1, 100); // the actor has it
+    for (uint64_t i = 1; i <= 4; i++)
+        ask_with_body(rig, (i << 8) + 7, 100); // one tenant's
+    for (uint64_t i = (8 << 8) + 8; !rig_has(rig, EDGE); i++)
+        ask_with_body(rig, i, 64 << 10);
+    (void)rig_take_status(rig, EDGE, STATUS_BUSY);
+    EXPECT(!rig_has(rig, EDGE));
+    rig_close(rig);
+}
+
 int main(void) {
     static const struct test tests[] = {
         {"who floods is told so, and who asks little gets in", test_one_floods},
@@ -310,6 +329,7 @@ int main(void) {
         {"what was lost elsewhere is taken in", test_what_was_lost_is_taken},
         {"what gathers in a standstill is no flood", test_a_standstill},
         {"a queued message costs at most its bytes and 256", test_a_message_costs_little},
+        {"nobody is refused for one that finds no place all the same", test_nobody_goes_in_vain},
         {"the memory of the queues is what is configured", test_memory_is_limited},
     };
     return expect_run(tests, COUNT_OF(tests));

@@ -101,23 +101,30 @@ static bool flow_is_modest(const struct broker *broker, const struct flow *flow)
 }
 
 // One of a lower lane, or of a longer queue in this one, gives way. The newcomer's own flow is
-// never the one, so it stays where it is.
-static bool flow_displaces(struct broker *broker, const struct flow *flow) {
+// never the one, so it stays where it is. NULL: nobody does.
+static struct request *flow_victim(const struct broker *broker, const struct flow *flow) {
     uint32_t most = schedule_most(broker, flow->schedule);
     uint32_t lower = MAX(flow->lane + 1U, (uint32_t)LANE_TASK);
     struct request *victim = schedule_victim(broker, flow->schedule, most, lower);
     const struct flow *longest = flow_longest(&broker->flows, flow->schedule, flow->lane);
     if (victim == NULL && longest != NULL && longest->rank > flow_rank(flow, flow->queued + 1))
         victim = flow_newest(broker, longest);
-    if (victim == NULL)
-        return false;
-    victim_refuse(broker, victim);
-    return true;
+    return victim;
 }
 
 static bool request_keep(struct broker *broker, struct request *request, struct text frame) {
     return broker->pool.queued < BROKER_MESSAGES_MAX &&
            request_keep_frame(&broker->pool, request, frame.bytes, frame.length);
+}
+
+// Nobody goes in vain: the newcomer has its place before, or fits into the one that is left.
+static bool request_displace(struct broker *broker, struct request *request, struct text frame,
+                             struct request *victim) {
+    bool kept = request_keep(broker, request, frame);
+    if (!kept && victim->length < frame.length)
+        return false;
+    victim_refuse(broker, victim);
+    return kept || request_keep(broker, request, frame);
 }
 
 enum status overload_admit(struct broker *broker, const struct flow *flow, struct request *request,
@@ -127,7 +134,10 @@ enum status overload_admit(struct broker *broker, const struct flow *flow, struc
     bool room = request->attempt > 0 || schedule_has_room(broker, flow);
     if (!over && room && request_keep(broker, request, frame))
         return STATUS_OK;
-    if (!over && (flow_displaces(broker, flow) || (!room && flow_is_modest(broker, flow))) &&
+    struct request *victim = over ? NULL : flow_victim(broker, flow);
+    if (victim != NULL && request_displace(broker, request, frame, victim))
+        return STATUS_OK;
+    if (!over && victim == NULL && !room && flow_is_modest(broker, flow) &&
         request_keep(broker, request, frame))
         return STATUS_OK;
     broker->flows.schedules[flow->schedule].refused++;
