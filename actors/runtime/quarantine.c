@@ -26,18 +26,26 @@ static void convict_release(struct quarantine *quarantine, struct convict *convi
 }
 
 enum quarantine_state quarantine_ask(struct quarantine *quarantine, const struct demand *demand,
-                                     uint64_t now_us, uint64_t trial_us) {
+                                     uint64_t now_us, uint64_t *ret_left_us) {
     struct convict *convict = convict_find(quarantine, demand);
     if (convict == NULL)
         return QUARANTINE_UNKNOWN;
-    if (now_us < convict->until_us)
+    if (now_us < convict->until_us) {
+        if (ret_left_us != NULL)
+            *ret_left_us = convict->until_us - now_us;
         return QUARANTINE_HELD;
+    }
     if (now_us - convict->until_us >= QUARANTINE_S_MAX * 1000000ULL) {
         convict_release(quarantine, convict);
         return QUARANTINE_UNKNOWN;
     }
-    convict->until_us = trial_us;
     return QUARANTINE_TRIAL;
+}
+
+void quarantine_try(struct quarantine *quarantine, const struct demand *demand, uint64_t until_us) {
+    struct convict *convict = convict_find(quarantine, demand);
+    if (convict != NULL)
+        convict->until_us = until_us;
 }
 
 // A free place, else the one that would be the first to be free.

@@ -29,11 +29,14 @@ struct quarantine {
 
 enum quarantine_state {
     QUARANTINE_UNKNOWN,
-    QUARANTINE_TRIAL, // to be tried, as a suspect; its likes are held until trial_us
-    QUARANTINE_HELD, // to be refused
+    QUARANTINE_TRIAL, // to be tried, as a suspect
+    QUARANTINE_HELD, // to be refused; ret_left_us, which may be NULL, is given
 };
 enum quarantine_state quarantine_ask(struct quarantine *quarantine, const struct demand *demand,
-                                     uint64_t now_us, uint64_t trial_us);
+                                     uint64_t now_us, uint64_t *ret_left_us);
+
+// It is on trial: its likes are held so long.
+void quarantine_try(struct quarantine *quarantine, const struct demand *demand, uint64_t until_us);
 
 // It cost an actor while it alone was under suspicion. For so many seconds it is refused now.
 uint32_t quarantine_convict(struct quarantine *quarantine, const struct demand *demand,

@@ -218,10 +218,10 @@ enum status requester_request(struct requester *requester, const struct outgoing
     uint64_t budget_us = operation->budget_ms * 1000ULL;
     bool read_only = operation->kind == OPERATION_QUERY;
     enum quarantine_state state =
-        quarantine_ask(&requester->quarantine, &demand, now_us, now_us + budget_us);
+        quarantine_ask(&requester->quarantine, &demand, now_us, outgoing->ret_held_us);
     if (state == QUARANTINE_HELD) {
         requester->counters.quarantined++;
-        return read_only ? STATUS_POISON_READ : STATUS_POISON;
+        return STATUS_QUARANTINED;
     }
     uint32_t length = ENVELOPE_BYTES + outgoing->body.length;
     struct pending *pending =
@@ -236,6 +236,8 @@ enum status requester_request(struct requester *requester, const struct outgoing
     pending->lane = operation->lane;
     pending->read_only = read_only;
     pending->suspect = state == QUARANTINE_TRIAL;
+    if (pending->suspect)
+        quarantine_try(&requester->quarantine, &demand, now_us + budget_us);
     pending_write(requester, pending, outgoing);
     requester->counters.requests++;
     *ret_correlation = pending->correlation;
@@ -424,7 +426,7 @@ static bool requester_suspect(struct requester *requester, struct pending *pendi
     const struct envelope envelope = pending_envelope(pending);
     const struct demand demand = pending_demand(pending);
     if (!pending->suspect &&
-        quarantine_ask(&requester->quarantine, &demand, now_us, now_us) != QUARANTINE_HELD) {
+        quarantine_ask(&requester->quarantine, &demand, now_us, NULL) != QUARANTINE_HELD) {
         pending->suspect = true;
         pending->lost_instance = instance;
         memcpy(pending->lost_actor, name, sizeof name);

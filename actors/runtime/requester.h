@@ -25,6 +25,7 @@ struct outgoing {
     struct text body;
     void *request; // given back with the answer
     uint16_t flags; // FLAG_KEEP, FLAG_EXPANDS; the others are set here
+    uint64_t *ret_held_us; // may be NULL; with STATUS_QUARANTINED: how much longer
 };
 
 // How a request ended. Valid until the callback returns.
@@ -100,7 +101,7 @@ uint64_t requester_next_us(const struct requester *requester);
 
 // Sends or holds; exactly one answer follows, never from inside this call. STATUS_BUSY: the table
 // or its memory is full, or it drains; no answer follows. STATUS_TOO_LARGE: the body.
-// STATUS_POISON, STATUS_POISON_READ: it is in quarantine; no answer follows.
+// STATUS_QUARANTINED: an equal one was poison, nothing was begun; no answer follows.
 MUST_USE enum status requester_request(struct requester *requester, const struct outgoing *outgoing,
                                        uint64_t now_us, uint64_t *ret_correlation);
 

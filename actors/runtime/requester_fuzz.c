@@ -47,8 +47,7 @@ static void rig_ask(struct rig *rig) {
     };
     enum status status =
         requester_request(rig->requester, &outgoing, rig->now_us, &rig->correlations[id]);
-    ASSERT(status == STATUS_OK || status == STATUS_BUSY || status == STATUS_POISON ||
-           status == STATUS_POISON_READ);
+    ASSERT(status == STATUS_OK || status == STATUS_BUSY || status == STATUS_QUARANTINED);
     rig->asked[id] = status == STATUS_OK ? ASKED : NOT_ASKED;
 }
 

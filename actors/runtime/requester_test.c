@@ -28,6 +28,7 @@ static struct {
     uint32_t poisons; // found
     char lost[2][PEER_NAME_BYTES]; // by the last of them
     uint32_t quarantine_s;
+    uint64_t held_us; // when a request was in quarantine
     uint32_t goodbyes, redials; // bits of brokers
 } rig;
 
@@ -106,11 +107,13 @@ static void rig_close(void) {
 
 static enum status rig_ask(const struct operation *operation, uint8_t tenant, const char *body) {
     uint64_t correlation;
-    return requester_request(
-        rig.requester,
-        &(struct outgoing){
-            .operation = operation, .tenant = {{tenant}}, .body = text_of(body), .request = &rig},
-        rig.now_us, &correlation);
+    return requester_request(rig.requester,
+                             &(struct outgoing){.operation = operation,
+                                                .tenant = {{tenant}},
+                                                .body = text_of(body),
+                                                .request = &rig,
+                                                .ret_held_us = &rig.held_us},
+                             rig.now_us, &correlation);
 }
 
 // The next frame that was sent; none: the test fails.
@@ -267,7 +270,7 @@ static void test_other_losses(void) {
 static void test_quarantine(void) {
     rig_open();
     poison(&write, 3, "a");
-    EXPECT_INTEGER(rig_ask(&write, 3, "a"), STATUS_POISON);
+    EXPECT_INTEGER(rig_ask(&write, 3, "a"), STATUS_QUARANTINED);
     EXPECT_INTEGER(rig_ask(&write, 3, "b"), STATUS_OK);
     EXPECT_INTEGER(rig_ask(&write, 4, "a"), STATUS_OK);
     EXPECT_INTEGER(rig_ask(&read, 3, "a"), STATUS_OK);
@@ -277,10 +280,13 @@ static void test_quarantine(void) {
         rig_reply(other, other->broker, STATUS_OK);
     }
     rig_wait(QUARANTINE_S_MIN * 1000 - 1);
-    EXPECT_INTEGER(rig_ask(&write, 3, "a"), STATUS_POISON);
+    rig.held_us = 0;
+    EXPECT_INTEGER(rig_ask(&write, 3, "a"), STATUS_QUARANTINED);
+    EXPECT_INTEGER(rig.held_us, 1000);
     rig_wait(1);
     EXPECT_INTEGER(rig_ask(&write, 3, "a"), STATUS_OK); // one is tried
-    EXPECT_INTEGER(rig_ask(&write, 3, "a"), STATUS_POISON);
+    EXPECT_INTEGER(rig_ask(&write, 3, "a"), STATUS_QUARANTINED);
+    EXPECT_INTEGER(rig.held_us, write.budget_ms * 1000ULL);
     const struct sent_frame *trial = rig_take(KIND_REQUEST);
     EXPECT(is_suspect(trial));
     rig_lose(trial, 13, "command-3");
@@ -292,6 +298,16 @@ static void test_quarantine(void) {
     rig_close();
 }
 
+static void test_a_trial_that_is_refused(void) {
+    rig_open();
+    poison(&write, 3, "a");
+    rig_wait(QUARANTINE_S_MIN * 1000);
+    requester_drain(rig.requester, rig.now_us);
+    for (uint32_t i = 0; i < 2; i++) // it was none
+        EXPECT_INTEGER(rig_ask(&write, 3, "a"), STATUS_BUSY);
+    rig_close();
+}
+
 static void test_an_answer_ends_it(void) {
     rig_open();
     poison(&read, 3, "a");
@@ -299,7 +315,7 @@ static void test_an_answer_ends_it(void) {
     EXPECT_INTEGER(rig_ask(&read, 3, "a"), STATUS_OK);
     const struct sent_frame *trial = rig_take(KIND_REQUEST);
     rig_reply(trial, trial->broker, STATUS_BUSY); // that was no actor's
-    EXPECT_INTEGER(rig_ask(&read, 3, "a"), STATUS_POISON_READ);
+    EXPECT_INTEGER(rig_ask(&read, 3, "a"), STATUS_QUARANTINED);
     rig_wait(read.budget_ms);
     EXPECT_INTEGER(rig_ask(&read, 3, "a"), STATUS_OK);
     trial = rig_take(KIND_REQUEST);
@@ -338,8 +354,8 @@ static void test_quarantine_is_bounded(void) {
         rig_wait(1);
         rig.sent_count = rig.taken = 0;
     }
-    EXPECT_INTEGER(rig_ask(&read, 3, body), STATUS_POISON_READ);
-    EXPECT_INTEGER(rig_ask(&read, 3, "1"), STATUS_POISON_READ);
+    EXPECT_INTEGER(rig_ask(&read, 3, body), STATUS_QUARANTINED);
+    EXPECT_INTEGER(rig_ask(&read, 3, "1"), STATUS_QUARANTINED);
     EXPECT_INTEGER(rig_ask(&read, 3, "0"), STATUS_OK); // the oldest made room for the last
     rig_close();
 }
@@ -402,6 +418,7 @@ int main(void) {
         {"an actor that two brokers lost is one actor", test_one_actor_told_twice},
         {"other losses raise no suspicion", test_other_losses},
         {"an equal request is refused, then tried, then refused twice as long", test_quarantine},
+        {"a trial that is refused is none", test_a_trial_that_is_refused},
         {"an actor's answer ends the quarantine", test_an_answer_ends_it},
         {"equal requests under way end with it", test_equal_ones_end_with_it},
         {"the quarantine is bounded", test_quarantine_is_bounded},

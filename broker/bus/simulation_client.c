@@ -140,7 +140,7 @@ static void client_poison(struct world *world, bool again) {
     history->accepted = status == STATUS_OK;
     history->status = (uint8_t)status;
     world->tally.asked++;
-    world->tally.poison_refused += status == STATUS_POISON || status == STATUS_POISON_READ;
+    world->tally.poison_refused += status == STATUS_QUARANTINED;
     world->poison = first + 1;
     world->poison_open = history->accepted;
     world_note(world, edge, "is asked request %u (%llx): poison, as %u", id,

@@ -7,6 +7,12 @@
 
 enum { FRAME_BYTES = 64 }; // braces and names around all
 
+bool problem_wants_retry(enum status status) {
+    return status == STATUS_OVER_SHARE || status == STATUS_OVER_LIMIT ||
+           status == STATUS_QUARANTINED || status == STATUS_UNAVAILABLE || status == STATUS_LOST ||
+           status == STATUS_BUSY;
+}
+
 static size_t string_room(struct text text) {
     return (size_t)text.length * JSON_TEXT_GROWTH + JSON_TEXT_SLACK + 4; // separators around it
 }

@@ -4,6 +4,9 @@
 #include "arena.h"
 #include "failure.h"
 
+// Its answer says when to try again.
+bool problem_wants_retry(enum status status);
+
 // {"message": "...", "errors": {"amount.value": ["..."]}}: with field errors the message is the
 // first one and how many more there are; without, the failure's own sentence or its status's and
 // no "errors".

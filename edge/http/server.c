@@ -113,11 +113,6 @@ static uint32_t route_index(const struct call *call) {
     return (uint32_t)(operation - operations);
 }
 
-static bool status_wants_retry(enum status status) {
-    return status == STATUS_OVER_SHARE || status == STATUS_OVER_LIMIT ||
-           status == STATUS_UNAVAILABLE || status == STATUS_LOST || status == STATUS_BUSY;
-}
-
 static uint64_t call_now_us(const struct call *call) {
     return loop_now_us(call->server->options.loop);
 }
@@ -160,7 +155,7 @@ static void call_end(struct call *call, enum status status, struct text body,
         header_add(&response, "Access-Control-Expose-Headers",
                    "X-Request-Id, Server-Timing, Retry-After, Idempotency-Replayed, RateLimit, "
                    "RateLimit-Policy");
-    if (status_wants_retry(status)) {
+    if (problem_wants_retry(status)) {
         uint64_t delay_us = answer == NULL ? 0 : answer->retry_after_us;
         uint64_t delay_s =
             status == STATUS_OVER_LIMIT ? call->rate.seconds : (delay_us + 999999) / 1000000;
@@ -386,12 +381,14 @@ static enum status call_pack(struct call *call, struct failure *failure, struct 
 static void call_send(struct call *call) {
     struct server *server = call->server;
     struct failure failure = {.status = STATUS_OK};
+    uint64_t held_us = 0;
     struct outgoing outgoing = {
         .operation = call->operation,
         .tenant = call->tenant,
         .trace = call->trace,
         .request = call,
         .flags = FLAG_EXPANDS,
+        .ret_held_us = &held_us,
     };
     arena_reset(&server->scratch);
     enum status status = call_pack(call, &failure, &outgoing.body);
@@ -406,10 +403,10 @@ static void call_send(struct call *call) {
         outgoing.key = key;
     }
     status = session_request(server->session, &outgoing, &call->correlation);
+    call->on_bus = status == STATUS_OK;
+    failure.status = status;
     if (status != STATUS_OK)
-        call_refuse(call, status);
-    else
-        call->on_bus = true;
+        call_fail(call, &failure, &(struct answer){.retry_after_us = (uint32_t)held_us}, NULL);
 }
 
 // --- and back ----------------------------------------------------------------------------------
