@@ -176,6 +176,8 @@ def test_an_unknown_key_is_refused_and_told(system, copied):
     line = next(line for line in (system.log("broker-1") + system.log("broker-2")).splitlines()
                 if "A connection was refused" in line)
     assert '"address":"127.0.0.1"' in line and '"key":' in line
+    assert sum(system.metric("valorize_broker_strangers_total", name)
+               for name in ("broker-1", "broker-2")) >= 1
 
 
 def test_a_process_with_the_key_of_another_role_is_refused_and_told(system, copied):

@@ -227,8 +227,8 @@ static void on_metrics(void *context, struct metrics *metrics) {
                     "Messages of a shape that no peer of ours sends.", NULL,
                     shell->socket == NULL ? 0 : bus_socket_skipped(shell->socket));
     if (shell->entrance != NULL)
-        metrics_counter(metrics, "valorize_broker_refused_total",
-                        "Connections whose key is nobody's.", NULL,
+        metrics_counter(metrics, "valorize_broker_strangers_total",
+                        "Connections refused for their key.", NULL,
                         entrance_refusals(shell->entrance));
 }
 
