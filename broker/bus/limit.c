@@ -9,6 +9,7 @@ static void limit_begin(struct limit *limit, uint64_t now_us) {
     limit->arrived = limit->answered = 0;
     limit->periods = 0;
     limit->pressed = 0;
+    limit->slow = false;
 }
 
 void limit_arrive(struct limit *limit, bool queue, uint64_t now_us) {
@@ -20,8 +21,10 @@ void limit_arrive(struct limit *limit, bool queue, uint64_t now_us) {
 }
 
 bool limit_answer(struct limit *limit, uint64_t now_us) {
-    if (now_us - limit->answered_us > LIMIT_STILL_US) {
+    bool still = now_us - limit->answered_us > LIMIT_STILL_US;
+    if (still && !limit->slow) {
         limit_begin(limit, now_us);
+        limit->slow = true;
         return false;
     }
     limit->answered_us = now_us;
@@ -29,6 +32,7 @@ bool limit_answer(struct limit *limit, uint64_t now_us) {
     uint64_t length_us = now_us - limit->began_us;
     if (length_us < LIMIT_PERIOD_US)
         return false;
+    limit->slow = still;
     uint64_t capacity = (uint64_t)limit->answered * LIMIT_TARGET_US / length_us;
     limit->capacities[limit->periods % LIMIT_PERIODS] = (uint32_t)capacity;
     limit->periods++;

@@ -9,7 +9,8 @@
 // periods: it grows with the first better one, and one bad period lowers nothing. It holds only
 // after two periods in which more came than was answered, until one in which that is not so: a
 // burst, or a backlog that a fault has left behind, drains by itself. Actors that answer nothing
-// at all stand still; that is for heartbeats to judge.
+// for long stand still, which is for heartbeats to judge; those that do so again and again are
+// slow, and each stillness is then a period like others.
 #pragma once
 #include "contract.h"
 
@@ -17,13 +18,14 @@ enum {
     LIMIT_TARGET_US = 100000,
     LIMIT_PERIOD_US = 40000,
     LIMIT_PERIODS = 8, // remembered
-    LIMIT_STILL_US = 250000, // without an answer: nothing measured before it counts
+    LIMIT_STILL_US = 250000, // without an answer, once: nothing measured before it counts
 };
 
 struct limit {
     uint64_t began_us; // of the period; 0: nothing ever came
     uint64_t queued_us; // when something waited last
     uint64_t answered_us; // when there was an answer last, or the queue began
+    bool slow; // nothing was answered for so long before the period or at its end
     uint32_t arrived; // in the period
     uint32_t answered;
     uint32_t capacities[LIMIT_PERIODS]; // answers in a target time, as measured

@@ -129,6 +129,29 @@ static void test_batches(void) {
     EXPECT(most(&scene) >= 180 && most(&scene) <= 240);
 }
 
+// The answers of a batch come at once, after a commit that takes longer than a stillness is.
+static void test_slow_batches(void) {
+    struct scene scene = scene_open();
+    for (uint32_t i = 0; i < 12; i++) {
+        for (uint32_t k = 0; k < 300; k++) {
+            scene.now_us += 400000 / 300;
+            limit_arrive(&scene.limit, true, scene.now_us);
+        }
+        for (uint32_t k = 0; k < 60; k++)
+            scene.ended += limit_answer(&scene.limit, scene.now_us);
+        if (i < 2)
+            EXPECT_INTEGER(most(&scene), UINT32_MAX);
+    }
+    EXPECT(most(&scene) >= 14 && most(&scene) <= 16);
+}
+
+// Fewer than four a second are answered.
+static void test_very_slow_actors(void) {
+    struct scene scene = scene_open();
+    run(&scene, 50, 3, 2500);
+    EXPECT_INTEGER(most(&scene), WINDOW + WINDOW / 4);
+}
+
 int main(void) {
     static const struct test tests[] = {
         {"nothing is refused before there is a measure", test_nothing_measured},
@@ -139,6 +162,8 @@ int main(void) {
         {"with the end of a flood the limit is gone", test_flood_ends},
         {"a new queue is measured anew", test_a_new_queue},
         {"a standstill is no overload, and ends none", test_standstill},
+        {"batches with long pauses are measured", test_slow_batches},
+        {"few answers a second are measured", test_very_slow_actors},
         {"answers that come in batches are measured, too", test_batches},
     };
     return expect_run(tests, COUNT_OF(tests));
