@@ -85,6 +85,10 @@ def test_a_rolling_restart_under_load_fails_no_request(edges):
         told = [line.split()[0] for line in said.splitlines() if "ready again" in line]
         assert told == sorted(told, key=lambda name: ("broker", "query", "command", "http").index(
             name.rsplit("-", 1)[0])), "brokers, actors, edges"
+        for kind in ("query", "command", "http"):
+            further = f"{kind}-{len(system.names(kind)) + 1} "
+            assert said.count(further) == 1, "one more serves while a class restarts"
+            assert said.index(further) < said.index(f"{kind}-1 ")
         assert sorted(told) == sorted(before) and f"{len(before)} processes" in said
         assert {row["pid"] for row in sessions(system)} == {
             pid for name, pid in after.items() if not name.startswith("broker")}

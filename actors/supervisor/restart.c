@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `valorize restart --rolling`: one process after another makes room for a new one, brokers first,
 // then actors, then edges. The next leaves when everything is as it was before the last one left,
-// so that there is always somebody who serves. A class of one borrows a second for that time.
+// so that there is always somebody who serves. A class, but for brokers, has one more for that
+// time.
 #include "clock.h"
 #include "command.h"
 #include "limits.h"
@@ -36,21 +37,25 @@ static size_t class_length(const char *name) {
     return end == NULL ? strlen(name) : (size_t)(end - name);
 }
 
+static bool is_of_class(const char *name, const char *other) {
+    return class_length(name) == class_length(other) &&
+           strncmp(name, other, class_length(name)) == 0;
+}
+
 // How many of the names are of the same class.
 static uint32_t names_of_class(const struct names *names, const char *name) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < names->count; i++)
-        count += class_length(names->texts[i]) == class_length(name) &&
-                 strncmp(names->texts[i], name, class_length(name)) == 0;
+        count += is_of_class(names->texts[i], name);
     return count;
 }
 
 // A name of its class that nobody has.
-static bool second_name(const struct steward *steward, const char *name,
-                        char ret_second[NAME_BYTES]) {
+static bool further_name(const struct steward *steward, const char *name,
+                         char ret_further[NAME_BYTES]) {
     for (int i = 2; i <= CLASS_COUNT_MAX; i++) {
-        (void)snprintf(ret_second, NAME_BYTES, "%.*s-%d", (int)class_length(name), name, i);
-        if (system_view_find(&steward->view, text_of(ret_second)) == NULL)
+        (void)snprintf(ret_further, NAME_BYTES, "%.*s-%d", (int)class_length(name), name, i);
+        if (system_view_find(&steward->view, text_of(ret_further)) == NULL)
             return true;
     }
     return false;
@@ -75,16 +80,28 @@ static bool renew(struct steward *steward, const char *name) {
     return true;
 }
 
-static bool renew_alone(struct steward *steward, const char *name) {
-    char second[NAME_BYTES];
+// All of the class of the name at this place, which is its first.
+static bool renew_members(struct steward *steward, const struct names *names, uint32_t first) {
+    for (uint32_t i = first; i < names->count; i++) {
+        if (is_of_class(names->texts[i], names->texts[first]) && !renew(steward, names->texts[i]))
+            return false;
+    }
+    return true;
+}
+
+// One more serves meanwhile, so that what the class can do never sinks.
+static bool renew_class(struct steward *steward, const struct names *names, uint32_t first) {
+    char further[NAME_BYTES];
+    const char *name = names->texts[first];
     int64_t pid;
-    if (!second_name(steward, name, second))
-        return renew(steward, name);
-    printf("  %-16s for the time of %s\n", second, name);
-    return order(steward, "start", second, "", &pid) &&
-           steward_wait(steward, second, -1, WISH_ALL_READY) && renew(steward, name) &&
-           order(steward, "drain", second, " stay", &pid) &&
-           steward_wait(steward, second, pid, WISH_DOWN);
+    if (is_broker(name) || !further_name(steward, name, further))
+        return renew_members(steward, names, first);
+    printf("  %-16s for the time of %.*s\n", further, (int)class_length(name), name);
+    return order(steward, "start", further, "", &pid) &&
+           steward_wait(steward, further, -1, WISH_ALL_READY) &&
+           renew_members(steward, names, first) &&
+           order(steward, "drain", further, " stay", &pid) &&
+           steward_wait(steward, further, pid, WISH_DOWN);
 }
 
 // False after a sentence: restarting would be noticed.
@@ -121,9 +138,10 @@ static bool restart_all(struct steward *steward, struct names *names) {
     if (!allowed(steward, names))
         return false;
     for (uint32_t i = 0; i < names->count; i++) {
-        const char *name = names->texts[i];
-        bool alone = !is_broker(name) && names_of_class(names, name) == 1;
-        if (!(alone ? renew_alone(steward, name) : renew(steward, name)))
+        bool first = true;
+        for (uint32_t j = 0; j < i; j++)
+            first &= !is_of_class(names->texts[j], names->texts[i]);
+        if (first && !renew_class(steward, names, i))
             return false;
     }
     printf("%u processes restarted in %.1f s.\n", names->count,
