@@ -89,6 +89,7 @@ def test_headers_that_cannot_be_read_are_told(system, headers, sentence):
     assert answer.header("Content-Type") is None or answer.json == {"message": sentence}
 
 
+@pytest.mark.newer("an edge that survives it")
 @pytest.mark.parametrize("target", [
     b"/api/banks\0?a=1", b"/api\0/banks?" + b"a&" * 200, b"/api/banks\0?" + b"a&" * 200,
     b"/\0HTTP/1.1\0?" + b"&" * 200,

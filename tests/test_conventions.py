@@ -335,6 +335,7 @@ def test_a_request_id_is_kept_or_made(user):
     assert user.get("/api/nothing").header("X-Request-Id")
 
 
+@pytest.mark.newer("an edge that logs what failed")
 def test_a_failure_of_ours_is_found_in_the_log_by_its_trace(system, user):
     trace, said = uuid.uuid4().hex, []
     body = user.transaction_body(memo="sexta-feira 13")
@@ -368,6 +369,7 @@ def test_traceparent_is_continued(system, user):
         assert answer.status == 200 and answer.header("X-Request-Id") != TRACE, bad
 
 
+@pytest.mark.newer("stations that never overlap")
 def test_server_timing_names_the_stations(user):
     """Stations that do not overlap: together they are no longer than the request took."""
     start = time.monotonic()
@@ -380,6 +382,7 @@ def test_server_timing_names_the_stations(user):
     assert sum(timing.values()) <= elapsed_ms, (timing, elapsed_ms)
 
 
+@pytest.mark.newer("an edge that times failures")
 def test_failures_tell_their_timing_too(user, client):
     for answer in (user.get("/api/nothing"), user.get("/api/transactions", {"page": "x"}),
                    client.get("/api/banks"), user.get(f"/api/accounts/{uuid.uuid4()}"),
