@@ -2,8 +2,9 @@
 #include "certificate.h"
 
 #include <czmq.h>
+#include <fcntl.h>
 
-enum { PATH_BYTES_MAX = 4200 };
+enum { PATH_BYTES_MAX = 4200, FILE_BYTES_MAX = 4096 };
 
 static const uint8_t no_key[KEY_BYTES];
 
@@ -20,19 +21,43 @@ void certificate_make(struct certificate *ret_certificate) {
     zcert_destroy(&pair);
 }
 
-// CZMQ looks for <path>_secret first; a folder of ours has no such names.
-bool certificate_read(const char *path, struct certificate *ret_certificate) {
-    *ret_certificate = (struct certificate){0};
-    zcert_t *pair = zcert_load(path);
-    if (pair == NULL)
+// The file's bytes and a NUL. A pipe of that name is no reason to wait.
+static bool read_file(const char *path, char ret_bytes[FILE_BYTES_MAX + 1]) {
+    int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (file < 0)
         return false;
-    // Text that is no key has become zeros.
-    bool good = memcmp(zcert_public_key(pair), no_key, KEY_BYTES) != 0;
-    if (good)
-        copy_key(ret_certificate->public_key, zcert_public_txt(pair));
-    if (good && memcmp(zcert_secret_key(pair), no_key, KEY_BYTES) != 0)
-        copy_key(ret_certificate->secret_key, zcert_secret_txt(pair));
-    zcert_destroy(&pair);
+    ssize_t length = read(file, ret_bytes, FILE_BYTES_MAX);
+    int reason = errno;
+    close(file);
+    errno = reason;
+    ret_bytes[MAX(length, 0)] = '\0';
+    return length >= 0;
+}
+
+// False for none and for text that is no key.
+static bool read_key(zconfig_t *root, const char *name, char ret_text[KEY_TEXT_BYTES]) {
+    uint8_t key[KEY_BYTES];
+    const char *text = zconfig_get(root, name, "");
+    if (strlen(text) != KEY_TEXT_BYTES - 1 || zmq_z85_decode(key, text) == NULL ||
+        memcmp(key, no_key, KEY_BYTES) == 0)
+        return false;
+    copy_key(ret_text, text);
+    return true;
+}
+
+// Not CZMQ's zcert_load: that does not tell a file it could not open from one that is damaged.
+bool certificate_read(const char *path, struct certificate *ret_certificate) {
+    char bytes[FILE_BYTES_MAX + 1];
+    *ret_certificate = (struct certificate){0};
+    if (!read_file(path, bytes))
+        return false;
+    zconfig_t *root = zconfig_str_load(bytes);
+    bool good = root != NULL && read_key(root, "/curve/public-key", ret_certificate->public_key);
+    if (good && !read_key(root, "/curve/secret-key", ret_certificate->secret_key))
+        ret_certificate->secret_key[0] = '\0';
+    zconfig_destroy(&root);
+    if (!good)
+        errno = EBADMSG;
     return good;
 }
 

@@ -14,7 +14,7 @@ struct certificate {
 // A new pair, by the kernel's chance.
 void certificate_make(struct certificate *ret_certificate);
 
-// False for a file that is absent or no certificate.
+// False with errno set: EBADMSG for a file that is no certificate, or none yet.
 MUST_USE bool certificate_read(const char *path, struct certificate *ret_certificate);
 
 // Replaces a file whole at once. The secret one has both keys, and only its owner may read it.

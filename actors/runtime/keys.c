@@ -27,12 +27,19 @@ uint64_t keys_number(const char *text) {
 
 // --- trusted keys ------------------------------------------------------------------------------
 
+// certificate_write_public's, until it is whole.
+static bool is_passing(const char *name) {
+    static const char end[] = ".new";
+    size_t length = strlen(name);
+    return length >= strlen(end) && strcmp(name + length - strlen(end), end) == 0;
+}
+
 // "edge.2" is an edge's; false for files of other names, e.g. an editor's.
 static bool role_of_file(const char *name, uint8_t *ret_role) {
     for (uint8_t role = 0; role < ROLE_COUNT; role++) {
         size_t length = strlen(key_role_names[role]);
         if (strncmp(name, key_role_names[role], length) == 0 && name[length] == '.' &&
-            name[length + 1] != '\0' && strstr(name, ".new") == NULL) {
+            name[length + 1] != '\0' && !is_passing(name)) {
             *ret_role = role;
             return true;
         }
@@ -45,13 +52,30 @@ static int is_key_file(const struct dirent *entry) {
     return role_of_file(entry->d_name, &role);
 }
 
+// The first one is told.
+static void tell(struct keys *keys, const char *name, const char *reason, const char *outcome) {
+    if (keys->trouble[0] == '\0')
+        (void)snprintf(keys->trouble, sizeof keys->trouble, "public/%s: %s; %s.", name, reason,
+                       outcome); // fits
+}
+
+// False: whom it trusts stays trusted, and the folder is read at the next look.
+static bool folder_unread(struct keys *keys) {
+    const char *reason = strerror(errno);
+    keys->looks = 0;
+    keys->trouble[0] = '\0';
+    tell(keys, "", reason, "the keys read before stay trusted");
+    return false;
+}
+
 // A hash of names, sizes, times and identities: equal while nobody has touched the folder.
-static uint64_t folder_looks(const char *folder) {
+static bool folder_looks(const char *folder, uint64_t *ret_looks) {
     uint64_t looks = 0;
     DIR *directory = opendir(folder);
     if (directory == NULL)
-        return 0;
-    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        return false;
+    errno = 0; // tells the end from a failure
+    for (const struct dirent *entry; (entry = readdir(directory)) != NULL; errno = 0) {
         struct stat status;
         if (!is_key_file(entry) || fstatat(dirfd(directory), entry->d_name, &status, 0) != 0)
             continue;
@@ -61,41 +85,82 @@ static uint64_t folder_looks(const char *folder) {
                        (long long)status.st_mtim.tv_sec, status.st_mtim.tv_nsec); // fits
         looks += keys_number(line); // in whatever order they come
     }
+    int reason = errno;
     closedir(directory);
-    return looks;
+    errno = reason;
+    *ret_looks = looks;
+    return reason == 0;
 }
 
-static void trust(struct keys *keys, const char *path, uint8_t role) {
-    struct certificate certificate;
+static void trust(struct keys *keys, const struct trusted_key *trusted, const char *name) {
     uint8_t other;
-    if (keys->trusted_count == KEYS_TRUSTED_MAX || !certificate_read(path, &certificate) ||
-        keys_find(keys, certificate.public_key, &other)) // of two roles: the first one's
+    if (keys_find(keys, trusted->text, &other)) // of two roles: the first one's
         return;
-    struct trusted_key *trusted = &keys->trusted[keys->trusted_count++];
-    memcpy(trusted->text, certificate.public_key, sizeof trusted->text);
-    trusted->role = role;
+    if (keys->trusted_count == KEYS_TRUSTED_MAX)
+        tell(keys, name, "more keys than a folder may have", "it and what follows do not count");
+    else
+        keys->trusted[keys->trusted_count++] = *trusted;
+}
+
+// One file. before: what was trusted until now.
+static void trust_file(struct keys *keys, const struct keys *before, const char *folder,
+                       const char *name) {
+    char path[FILE_PATH_BYTES + 300];
+    struct certificate certificate;
+    struct trusted_key trusted = {.file = keys_number(name)};
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name); // fits
+    if (!role_of_file(name, &trusted.role))
+        return;
+    if (certificate_read(path, &certificate)) {
+        memcpy(trusted.text, certificate.public_key, sizeof trusted.text);
+        trust(keys, &trusted, name);
+        return;
+    }
+    if (errno == ENOENT)
+        return;
+    if (errno != EBADMSG) // as damaged as it is, it has been read
+        keys->looks = 0;
+    tell(keys, name, errno == EBADMSG ? "no certificate" : strerror(errno),
+         "what it held before counts");
+    for (uint32_t i = 0; i < before->trusted_count; i++) {
+        if (before->trusted[i].file == trusted.file)
+            trust(keys, &before->trusted[i], name);
+    }
+}
+
+static bool trusts_the_same(const struct keys *keys, const struct keys *before) {
+    if (keys->trusted_count != before->trusted_count)
+        return false;
+    for (uint32_t i = 0; i < keys->trusted_count; i++) {
+        const struct trusted_key *one = &keys->trusted[i], *other = &before->trusted[i];
+        if (strcmp(one->text, other->text) != 0 || one->role != other->role)
+            return false;
+    }
+    return true;
 }
 
 bool keys_refresh(struct keys *keys) {
-    char folder[FILE_PATH_BYTES], path[FILE_PATH_BYTES + 300];
+    char folder[FILE_PATH_BYTES];
     struct dirent **entries;
+    uint64_t looks;
     (void)snprintf(folder, sizeof folder, "%s/public", keys->folder); // fits
-    uint64_t looks = folder_looks(folder);
-    if (looks == keys->looks)
+    if (!folder_looks(folder, &looks))
+        return folder_unread(keys);
+    if (looks != 0 && looks == keys->looks)
         return false;
-    keys->looks = looks;
-    keys->trusted_count = 0;
     int count = scandir(folder, &entries, is_key_file, alphasort);
+    if (count < 0)
+        return folder_unread(keys);
+    const struct keys before = *keys;
+    keys->looks = looks;
+    keys->trouble[0] = '\0';
+    keys->trusted_count = 0;
     for (int i = 0; i < count; i++) {
-        uint8_t role;
-        (void)snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name); // fits
-        if (role_of_file(entries[i]->d_name, &role))
-            trust(keys, path, role);
+        trust_file(keys, &before, folder, entries[i]->d_name);
         free(entries[i]);
     }
-    if (count >= 0)
-        free(entries);
-    return true;
+    free(entries);
+    return !trusts_the_same(keys, &before);
 }
 
 bool keys_find(const struct keys *keys, const char *text, uint8_t *ret_role) {
@@ -174,8 +239,8 @@ bool keys_open(struct keys *keys, const char *folder, uint8_t role,
     if (role != ROLE_BROKER && keys_of_brokers(keys) == 0) {
         (void)snprintf(ret_sentence, KEYS_SENTENCE_BYTES,
                        "VALORIZE_KEYS: %s/public has no broker's key, so no broker can be trusted. "
-                       "Copy public/ from where `valorize keys` made it.",
-                       keys->folder);
+                       "Copy public/ from where `valorize keys` made it. %s",
+                       keys->folder, keys->trouble);
         return false;
     }
     return keys_read_own(keys, &keys->own, ret_sentence);

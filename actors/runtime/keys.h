@@ -5,7 +5,9 @@
 //   public/<role>.<anything>   trusted keys; several of a role while one takes the other's place
 //   secret/<role>              the pair of this machine's processes of that role
 //
-// Trust is looked up anew whenever the folder changes; the own pair is taken anew when asked.
+// Trust is looked up anew whenever the folder changes; the own pair is taken anew when asked. Only
+// a file that is gone takes its key's trust away: one that cannot be read now, or is half written,
+// counts as what it was when it was last read.
 #pragma once
 #include "arena.h"
 #include "certificate.h"
@@ -13,7 +15,8 @@
 #include "text.h"
 
 enum {
-    KEYS_TRUSTED_MAX = 64, // public keys; further ones, in the order of their names, do not count
+    KEYS_TRUSTED_MAX = 64, // public keys; further ones, by name, do not count: `trouble` says so
+    KEYS_TROUBLE_BYTES = 600, // a file's name has at most 255
     KEYS_SENTENCE_BYTES = 3000,
     KEYS_FOLDER_BYTES = 1024,
     ROLE_BROKER = 0, // has a key, yet no session
@@ -25,6 +28,7 @@ extern const char *const key_role_names[ROLE_COUNT];
 struct trusted_key {
     char text[KEY_TEXT_BYTES];
     uint8_t role; // enum session_role, or ROLE_BROKER
+    uint64_t file; // its name's number
 };
 
 struct keys {
@@ -34,7 +38,8 @@ struct keys {
     struct certificate nobody; // its secret half is forgotten
     struct trusted_key trusted[KEYS_TRUSTED_MAX]; // in the order of their files' names
     uint32_t trusted_count;
-    uint64_t looks; // what public/ looked like when it was read
+    uint64_t looks; // what public/ looked like when it was read; 0: it is to be read again
+    char trouble[KEYS_TROUBLE_BYTES]; // "", or a sentence: what of public/ does not count, and why
 };
 
 // Everything a process of that role needs. False: the sentence says what is missing.
@@ -45,7 +50,8 @@ MUST_USE bool keys_open(struct keys *keys, const char *folder, uint8_t role,
 MUST_USE bool keys_read_own(const struct keys *keys, struct certificate *ret_own,
                             char ret_sentence[KEYS_SENTENCE_BYTES]);
 
-// Reads public/ again if it has changed; true then.
+// Reads public/ again if it has changed, or could not be read whole; true if that changed whom this
+// process trusts.
 bool keys_refresh(struct keys *keys);
 
 // The role of a public key; false: it is nobody's.

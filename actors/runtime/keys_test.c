@@ -5,15 +5,11 @@
 #include "expect.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-// CZMQ 4.2.1 forgets a file that it cannot parse: some bytes for each look at a changed folder.
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-    return "leak:zfile_new";
-}
 
 static char folder[] = "/tmp/keys_test.XXXXXX";
 static struct keys keys;
@@ -91,7 +87,7 @@ static void test_a_role_has_the_keys_of_its_files(void) {
     setup(ROLE_BROKER);
     struct certificate first = write_public("public/edge.1"),
                        second = write_public("public/edge.b");
-    struct certificate query = write_public("public/query.1");
+    struct certificate query = write_public("public/query.newyork.1");
     struct certificate nameless = write_public("public/edge"), half = write_public("public/edge.");
     struct certificate other = write_public("public/edges.1"),
                        hidden = write_public("public/.edge.1");
@@ -137,9 +133,87 @@ static void test_what_is_no_certificate_is_nobodys(void) {
                                       "000000000\"\n"));
     write_bytes("public/edge.4", TEXT("\0\1\2\3\n\n==\n"));
     ASSERT(mkdir(path_of("public/edge.5"), 0700) == 0);
-    EXPECT(keys_refresh(&keys));
+    ASSERT(mkfifo(path_of("public/edge.6"), 0600) == 0);
+    EXPECT(!keys_refresh(&keys));
     EXPECT_INTEGER(keys.trusted_count, 1); // the broker's
+    EXPECT(strstr(keys.trouble, "edge.1") != NULL);
     ASSERT(rmdir(path_of("public/edge.5")) == 0);
+    teardown();
+}
+
+static void test_only_a_file_that_is_gone_takes_trust_away(void) {
+    uint8_t role;
+    setup(ROLE_BROKER);
+    struct certificate edge = write_public("public/edge.1"), query = write_public("public/query.1");
+    EXPECT(keys_refresh(&keys));
+    EXPECT_INTEGER(keys.trouble[0], '\0');
+    write_bytes("public/edge.1", TEXT("")); // as cp over it begins
+    EXPECT(!keys_refresh(&keys));
+    EXPECT(keys_find(&keys, edge.public_key, &role) && role == ROLE_EDGE);
+    EXPECT(strstr(keys.trouble, "edge.1") != NULL);
+    EXPECT(!keys_refresh(&keys)); // it has been read: nothing new is told of it
+    EXPECT(keys_find(&keys, edge.public_key, &role));
+    struct certificate later = write_public("public/edge.1");
+    EXPECT(keys_refresh(&keys));
+    EXPECT(!keys_find(&keys, edge.public_key, &role));
+    EXPECT(keys_find(&keys, later.public_key, &role) && role == ROLE_EDGE);
+    EXPECT_INTEGER(keys.trouble[0], '\0');
+    ASSERT(rename(path_of("public"), path_of("elsewhere")) == 0); // as a share that is not there
+    EXPECT(!keys_refresh(&keys));
+    EXPECT_INTEGER(keys.trusted_count, 3);
+    EXPECT(keys.trouble[0] != '\0');
+    ASSERT(rename(path_of("elsewhere"), path_of("public")) == 0);
+    EXPECT(!keys_refresh(&keys));
+    EXPECT_INTEGER(keys.trouble[0], '\0');
+    ASSERT(unlink(path_of("public/query.1")) == 0);
+    EXPECT(keys_refresh(&keys));
+    EXPECT(!keys_find(&keys, query.public_key, &role));
+    teardown();
+}
+
+// No more files can be opened.
+static void leave_no_files(void) {
+    struct rlimit limit;
+    int next = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ASSERT(next >= 0 && close(next) == 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = (rlim_t)next;
+    ASSERT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+}
+
+// Half-open connections can use up what files a process may open.
+static void test_without_free_files_trust_stays_and_is_made_up_for(void) {
+    uint8_t role;
+    struct rlimit limit;
+    setup(ROLE_BROKER);
+    struct certificate former = write_public("public/edge.1"), pair;
+    EXPECT(keys_refresh(&keys));
+    struct certificate later = write_public("public/edge.2");
+    ASSERT(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    leave_no_files();
+    EXPECT(!keys_refresh(&keys));
+    EXPECT(!certificate_read(path_of("public/edge.1"), &pair) && errno == EMFILE);
+    ASSERT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    EXPECT(keys_find(&keys, former.public_key, &role));
+    EXPECT(strstr(keys.trouble, "Too many open files") != NULL);
+    EXPECT(keys_refresh(&keys));
+    EXPECT(keys_find(&keys, later.public_key, &role));
+    teardown();
+}
+
+// Root reads whatever its mode says, so here it is a folder that cannot be read as a file.
+static void test_an_unread_file_is_read_at_the_next_look(void) {
+    uint8_t role;
+    setup(ROLE_BROKER);
+    struct certificate edge = write_public("public/edge.1");
+    EXPECT(keys_refresh(&keys));
+    ASSERT(unlink(path_of("public/edge.1")) == 0 && mkdir(path_of("public/edge.1"), 0700) == 0);
+    EXPECT(!keys_refresh(&keys));
+    EXPECT(keys_find(&keys, edge.public_key, &role) && role == ROLE_EDGE);
+    EXPECT(strstr(keys.trouble, "Is a directory") != NULL);
+    EXPECT(keys.looks == 0);
+    ASSERT(rmdir(path_of("public/edge.1")) == 0);
+    EXPECT(keys_refresh(&keys));
+    EXPECT(!keys_find(&keys, edge.public_key, &role));
     teardown();
 }
 
@@ -164,6 +238,7 @@ static void test_no_more_than_the_limit_are_trusted(void) {
     }
     EXPECT(keys_refresh(&keys));
     EXPECT_INTEGER(keys.trusted_count, KEYS_TRUSTED_MAX);
+    EXPECT(strstr(keys.trouble, "public/edge.66: more keys") != NULL); // broker.1, edge.0 to .66
     teardown();
 }
 
@@ -212,6 +287,11 @@ int main(void) {
         {"a role has the keys of its files", test_a_role_has_the_keys_of_its_files},
         {"the folder is read when it has changed", test_the_folder_is_read_when_it_has_changed},
         {"what is no certificate is nobody's", test_what_is_no_certificate_is_nobodys},
+        {"only a file that is gone takes trust away",
+         test_only_a_file_that_is_gone_takes_trust_away},
+        {"without free files trust stays, and is made up for",
+         test_without_free_files_trust_stays_and_is_made_up_for},
+        {"an unread file is read at the next look", test_an_unread_file_is_read_at_the_next_look},
         {"a key has one role", test_a_key_has_one_role},
         {"no more keys than the limit are trusted", test_no_more_than_the_limit_are_trusted},
         {"the keys of brokers take turns", test_brokers_keys_take_turns},
