@@ -8,6 +8,7 @@
 
 enum {
     LOOK_US = 1000000, // between looks at the folder
+    MISS_US = 100000, // between looks because of a key that is nobody's: whoever has one may dial
     TELL_US = 1000000, // between lines about who was turned away: whoever is can come again at once
 };
 
@@ -19,6 +20,7 @@ struct entrance {
     struct timer timer;
     struct drain drain;
     bool unread; // the gate may have a request
+    uint64_t missed_us; // when it last looked because of a key
     uint64_t refusals;
     uint64_t told_us;
     uint64_t untold; // turned away since the last line
@@ -28,17 +30,26 @@ struct entrance {
 
 // --- trust -------------------------------------------------------------------------------------
 
+// Once, until there is another.
+static void tell_trouble(const struct entrance *entrance, const char *before) {
+    const char *trouble = entrance->keys.trouble;
+    if (trouble[0] != '\0' && strcmp(trouble, before) != 0)
+        log_line(LOG_WARNING, NULL, "A part of VALORIZE_KEYS does not count; put it right.",
+                 "reason", trouble, NULL);
+}
+
 static void entrance_refresh(struct entrance *entrance) {
-    struct trusted_key before[KEYS_TRUSTED_MAX];
-    uint32_t count = entrance->keys.trusted_count;
-    memcpy(before, entrance->keys.trusted, sizeof before);
-    if (!keys_refresh(&entrance->keys))
+    const struct keys former = entrance->keys;
+    const struct trusted_key *before = former.trusted;
+    bool changed = keys_refresh(&entrance->keys);
+    tell_trouble(entrance, former.trouble);
+    if (!changed)
         return;
     char trusted[16];
     (void)snprintf(trusted, sizeof trusted, "%u", entrance->keys.trusted_count); // fits
     log_line(LOG_INFO, NULL, "The keys this broker trusts have been read again.", "trusted",
              trusted, NULL);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < former.trusted_count; i++) {
         uint8_t role;
         if (keys_find(&entrance->keys, before[i].text, &role) && role == before[i].role)
             continue;
@@ -98,7 +109,20 @@ static void gate_readable(struct watch *watch, uint32_t epoll_events, uint64_t n
     CONTAINER_OF(watch, struct entrance, watch)->unread = true;
 }
 
-// Each answer is looked up in the folder as it is now: a key just added works at once.
+// A key just added works at once: who is not known is looked up in the folder as it is now, but
+// only every so often: whoever can dial could keep the loop busy with it.
+static void entrance_judge(struct entrance *entrance, const struct gate_request *request,
+                           struct gate_verdict *ret_verdict) {
+    uint64_t now_us = loop_now_us(entrance->loop);
+    gate_judge(&entrance->keys, request, ret_verdict);
+    if (ret_verdict->welcome ||
+        (entrance->missed_us != 0 && now_us - entrance->missed_us < MISS_US))
+        return;
+    entrance->missed_us = now_us;
+    entrance_refresh(entrance);
+    gate_judge(&entrance->keys, request, ret_verdict);
+}
+
 static bool entrance_run(struct drain *drain, uint64_t now_us) {
     struct entrance *entrance = CONTAINER_OF(drain, struct entrance, drain);
     struct gate_request request;
@@ -110,8 +134,7 @@ static bool entrance_run(struct drain *drain, uint64_t now_us) {
         return false;
     }
     struct gate_verdict verdict;
-    entrance_refresh(entrance);
-    gate_judge(&entrance->keys, &request, &verdict);
+    entrance_judge(entrance, &request, &verdict);
     bus_gate_answer(entrance->gate, verdict.parts, GATE_ANSWER_PARTS);
     if (!verdict.welcome)
         tell_refusal(entrance, &verdict);
@@ -133,6 +156,7 @@ struct entrance *entrance_new(struct loop *loop, struct bus *bus, const char *fo
         free(entrance);
         return NULL;
     }
+    tell_trouble(entrance, "");
     entrance->gate = bus_gate_new(bus);
     ASSERT(entrance->gate != NULL); // the first of this bus
     entrance->watch = (struct watch){bus_socket_descriptor(entrance->gate), gate_readable};

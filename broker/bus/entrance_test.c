@@ -10,6 +10,7 @@
 
 #include <dirent.h>
 #include <poll.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -224,6 +225,42 @@ static void test_trust_follows_the_folder(void) {
     teardown();
 }
 
+// Equal events that nobody has fetched yet are one.
+static uint32_t opens(int watcher) {
+    char bytes[4096];
+    uint32_t count = 0;
+    ssize_t length;
+    while ((length = read(watcher, bytes, sizeof bytes)) > 0) {
+        for (ssize_t at = 0; at < length; count++) {
+            struct inotify_event event;
+            memcpy(&event, bytes + at, sizeof event);
+            at += (ssize_t)(sizeof event + event.len);
+        }
+    }
+    return count;
+}
+
+// To look costs a call for each file of the folder, in the loop that serves everybody.
+static void test_strangers_cannot_make_it_look_often(void) {
+    setup();
+    struct certificate stranger;
+    certificate_make(&stranger);
+    int watcher = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    ASSERT(watcher >= 0 && inotify_add_watch(watcher, path_of("public", ""), IN_OPEN) >= 0);
+    uint64_t begun_us = clock_monotonic_us();
+    uint64_t looks = 0;
+    for (uint32_t i = 0; i < 40; i++) {
+        expect_refused(&stranger, pairs[ROLE_BROKER].public_key);
+        looks += opens(watcher);
+    }
+    uint64_t spent_us = clock_monotonic_us() - begun_us;
+    EXPECT_INTEGER(entrance_refusals(entrance), 40);
+    EXPECT(looks >= 1);
+    EXPECT(looks <= 2 + spent_us / 100000 + spent_us / 1000000); // for strangers, and each second
+    close(watcher);
+    teardown();
+}
+
 // Unbinding ends what was accepted, and a key holds for what is bound after it: so a broker gets a
 // new key by a drain and a new socket.
 static void test_a_new_key_of_the_broker_needs_a_new_socket(void) {
@@ -273,6 +310,7 @@ int main(void) {
         {"a process with keys does not speak to a broker without",
          test_keys_are_not_told_to_a_broker_without},
         {"trust follows the folder, and ends with its file", test_trust_follows_the_folder},
+        {"strangers cannot make it look often", test_strangers_cannot_make_it_look_often},
         {"a broker's new key needs a new socket, and ends its connections",
          test_a_new_key_of_the_broker_needs_a_new_socket},
         {"a secret that others can read is none", test_a_secret_that_others_can_read_is_none},
