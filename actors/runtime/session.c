@@ -21,6 +21,7 @@ enum {
     // them again after a while.
     TURN_SOON_US = 20000,
     TURN_LATER_US = 2000000,
+    RENEW_WAIT_US = 3000000, // for connections that are being made, before the first is drained
     RENEW_DRAIN_US = 5000000, // for what is in hand, before a connection gets the new key
     RENEW_GREET_US = 3000000, // then, to be welcomed with it
 };
@@ -43,7 +44,7 @@ struct session_end {
 };
 
 // The own key is being changed, one connection after another.
-enum renewal { RENEW_NOTHING, RENEW_DRAINING, RENEW_GREETING };
+enum renewal { RENEW_NOTHING, RENEW_WAITING, RENEW_DRAINING, RENEW_GREETING };
 
 struct session {
     struct loop *loop;
@@ -62,7 +63,7 @@ struct session {
     enum renewal renewal; // of this end
     uint32_t renewal_end;
     uint64_t renewal_until_us;
-    struct certificate former;
+    struct certificate former, next;
     char refusal[KEYS_SENTENCE_BYTES]; // why the last renewal failed, or ""
 };
 
@@ -288,7 +289,25 @@ static void session_give_renewal_up(struct session *session) {
     log_line(LOG_ERROR, NULL, session->refusal, NULL);
 }
 
+// One is drained only while the others work, or a process that has just begun, or a broker that is
+// just back, would leave requests without any.
+static bool session_works_with_all(const struct session *session) {
+    for (uint32_t i = 0; i < session->end_count; i++) {
+        if (machine_link(&session->machine, i) != LINK_UP)
+            return false;
+    }
+    return true;
+}
+
 static void session_go_on_renewing(struct session *session, uint64_t now_us) {
+    if (session->renewal == RENEW_WAITING) {
+        if (!session_works_with_all(session) && now_us < session->renewal_until_us)
+            return;
+        session->former = session->options.keys->own;
+        session->options.keys->own = session->next;
+        session_renew_from(session, 0, now_us);
+        return;
+    }
     struct session_end *end = &session->ends[session->renewal_end];
     enum link_state link = machine_link(&session->machine, session->renewal_end);
     if (session->renewal == RENEW_DRAINING) {
@@ -322,9 +341,10 @@ struct text session_renew_keys(struct session *session, struct arena *arena) {
         return keys_answer(KEYS_REFUSED, sentence, arena);
     if (strcmp(own.public_key, keys->own.public_key) == 0)
         return keys_answer(KEYS_CURRENT, NULL, arena);
-    session->former = keys->own;
-    keys->own = own;
-    session_renew_from(session, 0, loop_now_us(session->loop));
+    session->next = own;
+    session->renewal = RENEW_WAITING;
+    session->renewal_until_us = loop_now_us(session->loop) + RENEW_WAIT_US;
+    session_go_on_renewing(session, loop_now_us(session->loop));
     return keys_answer(session->renewal == RENEW_NOTHING ? KEYS_CURRENT : KEYS_TURNING, NULL,
                        arena);
 }
