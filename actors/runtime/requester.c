@@ -2,6 +2,7 @@
 // The life of a request at its edge; see requester.h. Most public calls end with requester_settle,
 // so that a connection found broken inside a callback is dealt with outside of it.
 #include "bytes.h"
+#include "number_mix.h"
 #include "requester_state.h"
 
 enum {
@@ -77,12 +78,6 @@ static void requester_refuse(struct requester *requester, struct pending *pendin
 
 // --- sending -----------------------------------------------------------------------------------
 
-static uint64_t mix(uint64_t value) {
-    value = (value ^ value >> 32) * 0xd6e8feb86659fd93ULL;
-    value = (value ^ value >> 32) * 0xd6e8feb86659fd93ULL;
-    return value ^ value >> 32;
-}
-
 // Higher is better; 0: cannot take it now.
 static uint64_t requester_rate_broker(const struct requester *requester,
                                       const struct pending *pending, uint32_t broker) {
@@ -101,11 +96,11 @@ static uint64_t requester_rate_broker(const struct requester *requester,
     } else if (pending->read_only) { // through the edge's own broker, so that wake-ups carry many
                                      // frames
         uint64_t load = requester->table.counts[LIST_SENT + broker] / READS_APART;
-        uint64_t home = mix(requester->dial.hello.instance ^ mix(broker + 1)) >> 32;
+        uint64_t home = number_mix(requester->dial.hello.instance ^ number_mix(broker + 1)) >> 32;
         choice = (UINT16_MAX - load) << 32 | home;
     } else { // a tenant's commands through one broker, while it lives
-        choice = mix(bytes_get_u64(pending->tenant.bytes) ^
-                     bytes_get_u64(pending->tenant.bytes + 8) ^ mix(broker + 1)) >>
+        choice = number_mix(bytes_get_u64(pending->tenant.bytes) ^
+                            bytes_get_u64(pending->tenant.bytes + 8) ^ number_mix(broker + 1)) >>
                  8;
     }
     return (rank + 1) << 60 | choice;

@@ -213,6 +213,21 @@ static void test_the_way_that_failed_is_left(void) {
     }
 }
 
+// A frame may be under way unnoticed for a while, so nobody may begin a command as late as its edge
+// waits for it; a read may be begun until the end. The same when they are sent again.
+static void test_others_get_less_time_for_a_command(void) {
+    rig_open();
+    EXPECT_INTEGER(rig_ask(&write, 1, "a"), STATUS_OK);
+    const struct sent_frame *request = rig_take(KIND_REQUEST);
+    EXPECT_INTEGER(request->envelope.budget_us, (10000 - BUDGET_MARGIN_MS) * 1000);
+    rig.now_us += 7000000;
+    rig_reply(request, request->broker, STATUS_UNAVAILABLE);
+    EXPECT_INTEGER(rig_take(KIND_REQUEST)->envelope.budget_us, (3000 - BUDGET_MARGIN_MS) * 1000);
+    EXPECT_INTEGER(rig_ask(&read, 1, "b"), STATUS_OK);
+    EXPECT_INTEGER(rig_take(KIND_REQUEST)->envelope.budget_us, 5000 * 1000);
+    rig_close();
+}
+
 // --- poison ------------------------------------------------------------------------------------
 
 static void poison(const struct operation *operation, uint8_t tenant, const char *body) {
@@ -414,6 +429,8 @@ int main(void) {
         {"where an actor refused, the same broker is asked for another", test_an_actor_refuses},
         {"the broker that a refused request was sent to is left, whoever brings the refusal",
          test_the_way_that_failed_is_left},
+        {"others get less time for a command than its edge waits",
+         test_others_get_less_time_for_a_command},
         {"a request that cost two actors is poison, and told", test_two_actors},
         {"an actor that two brokers lost is one actor", test_one_actor_told_twice},
         {"other losses raise no suspicion", test_other_losses},

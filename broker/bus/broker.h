@@ -141,6 +141,7 @@ bool broker_look_peer(const struct broker *broker, uint32_t index, uint64_t now_
 
 // What may be with one set of actors at once, waiting or in hand (limit.h).
 struct broker_limit_view {
+    uint32_t number; // of the set, while the broker lives
     const char *actor; // the name of one of them
     uint8_t role; // of them
     bool alone; // it is the only one: the queue is of commands whose tenants it has

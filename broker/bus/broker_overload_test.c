@@ -277,7 +277,8 @@ static void test_a_message_costs_little(void) {
     rig_close(rig);
 }
 
-static void test_memory_is_limited(void) {
+// A broker with as little memory for queues as may be, and an actor that takes one request.
+static struct rig *rig_open_small(void) {
     struct rig *rig = rig_open();
     rig->broker = broker_free(rig->broker);
     const struct broker_port port = rig_port(rig);
@@ -285,6 +286,11 @@ static void test_memory_is_limited(void) {
     rig->broker = broker_new(&options, &port, rig->now_us);
     rig_edge(rig, EDGE);
     rig_actor(rig, ACTOR, ROLE_QUERY, 1);
+    return rig;
+}
+
+static void test_memory_is_limited(void) {
+    struct rig *rig = rig_open_small();
     uint64_t correlation = 1;
     for (; !rig_has(rig, EDGE); correlation++)
         ask_with_body(rig, correlation, 64 << 10);
@@ -300,13 +306,7 @@ static void test_memory_is_limited(void) {
 
 // A long newcomer would not fit into the place of a short one: nobody has to go for it.
 static void test_nobody_goes_in_vain(void) {
-    struct rig *rig = rig_open();
-    rig->broker = broker_free(rig->broker);
-    const struct broker_port port = rig_port(rig);
-    const struct broker_options options = {.name = "small", .queue_mb = BROKER_QUEUE_MB_MIN};
-    rig->broker = broker_new(&options, &port, rig->now_us);
-    rig_edge(rig, EDGE);
-    rig_actor(rig, ACTOR, ROLE_QUERY, 1);
+    struct rig *rig = rig_open_small();
     ask_with_body(rig, 1, 100); // the actor has it
     for (uint64_t i = 1; i <= 4; i++)
         ask_with_body(rig, (i << 8) + 7, 100); // one tenant's

@@ -100,6 +100,7 @@ bool broker_look_limit(const struct broker *broker, uint32_t index,
     const struct peer *peer = &broker->peers[broker->actors[schedule_actor(broker, schedule)].peer];
     uint32_t most = schedule_most(broker, schedule);
     *ret_view = (struct broker_limit_view){
+        .number = schedule,
         .actor = peer->name,
         .role = peer->role,
         .alone = schedule >= GROUPS_MAX,

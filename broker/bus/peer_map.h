@@ -3,8 +3,7 @@
 // addressing in a table four times as large as it can be full; key 0 is never stored.
 #pragma once
 #include "limits.h"
-
-#include <stdint.h>
+#include "number_mix.h"
 
 enum { PEER_MAP_SLOTS = 4 * PEERS_MAX, NO_PEER = 0xffff };
 
@@ -16,10 +15,3 @@ struct peer_map {
 void peer_map_put(struct peer_map *map, uint64_t key, uint16_t peer); // at most PEERS_MAX keys
 void peer_map_remove(struct peer_map *map, uint64_t key); // an absent key is ignored
 uint16_t peer_map_find(const struct peer_map *map, uint64_t key); // or NO_PEER
-
-// Spreads the bits of a number: for tables and for rendezvous.
-static inline uint64_t number_mix(uint64_t value) {
-    value = (value ^ value >> 32) * 0xd6e8feb86659fd93ULL;
-    value = (value ^ value >> 32) * 0xd6e8feb86659fd93ULL;
-    return value ^ value >> 32;
-}

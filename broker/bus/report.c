@@ -182,18 +182,34 @@ static void metrics_lanes(const struct broker_view *view, struct metrics *metric
                           &view->lanes[i].took);
 }
 
+enum { LIMIT_LABELS_BYTES = PEER_NAME_BYTES + 32 };
+
+// Two sets may have one name: actors of two releases, or of two machines. A name is what its peer
+// said of itself, so what would end the label is told as '_'.
+static void limit_labels(const struct broker_limit_view *limit,
+                         char ret_labels[LIMIT_LABELS_BYTES]) {
+    char name[PEER_NAME_BYTES];
+    (void)snprintf(name, sizeof name, "%s", limit_name(limit)); // it fits
+    for (char *at = name; *at != '\0'; at++) {
+        if (*at == '"' || *at == '\\' || (unsigned char)*at < ' ')
+            *at = '_';
+    }
+    (void)snprintf(ret_labels, LIMIT_LABELS_BYTES, "actors=\"%s\",set=\"%u\"", name,
+                   limit->number); // fits
+}
+
 // Sets of actors that never had a queue are left out.
 static void metrics_limits(const struct broker *broker, struct metrics *metrics) {
     struct broker_limit_view limit;
-    char labels[PEER_NAME_BYTES + 16];
+    char labels[LIMIT_LABELS_BYTES];
     for (uint32_t i = 0; broker_look_limit(broker, i, &limit); i++) {
-        (void)snprintf(labels, sizeof labels, "actors=\"%s\"", limit_name(&limit)); // it fits
+        limit_labels(&limit, labels);
         metrics_gauge(metrics, "valorize_broker_limit",
                       first(i, "Requests that may be with these actors; 0: as many as come."),
                       labels, limit.most);
     }
     for (uint32_t i = 0; broker_look_limit(broker, i, &limit); i++) {
-        (void)snprintf(labels, sizeof labels, "actors=\"%s\"", limit_name(&limit)); // it fits
+        limit_labels(&limit, labels);
         metrics_counter(metrics, "valorize_broker_refused_total",
                         first(i, "Requests refused because more came than is answered."), labels,
                         limit.refused);
