@@ -48,11 +48,12 @@ class Poison:
         return thread
 
     def actor(self, attempt):
-        """Who has that attempt in hand, or None."""
+        """Who has that attempt, or a later one, in hand; or None."""
         said = subprocess.run([PROGRAM, "inflight", TRACE, "--json"], env=self.system.environment,
                               stdout=subprocess.PIPE, timeout=60, check=False).stdout
         rows = json.loads(said)["requests"] if said.strip() else []
-        return next((row["actor"] for row in rows if row["attempt"] == attempt), None)
+        return next((row["actor"] for row in rows
+                     if row["actor"] and row["attempt"] >= attempt), None)
 
     def end_its_actor(self, attempt, how):
         name = until(lambda: self.actor(attempt), 5 * SLACK, f"an actor has attempt {attempt}")

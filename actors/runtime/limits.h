@@ -45,6 +45,9 @@ enum {
     REQUEST_BYTES_MAX = 16 << 20, // frames of one edge's requests in flight; then 503
     TENANT_QUEUE_SHARE = 4, // one tenant has at most this part of an edge's window queued in a
                             // broker (429), and of an actor's window in hand while others wait
+    SUSPECT_HOLD_MS = 25, // an edge waits so long before a request goes to another actor than the
+                          // one that was lost with it: who died together with that one, of the same
+                          // cause, is known to be dead by then
     QUARANTINE_MAX = 64, // requests that one edge remembers as poison; then the one that is free
                          // soonest is forgotten
     QUARANTINE_S_MIN = 60, // so long it refuses a repeat; then one is tried, and if that costs an

@@ -10,7 +10,8 @@
 enum {
     LIST_FREE,
     LIST_HELD, // waits for credit, one a lane
-    LIST_SENT = LIST_HELD + LANE_COUNT, // waits for its reply, one a broker
+    LIST_SUSPECT = LIST_HELD + LANE_COUNT, // an actor was lost with it; waits a moment
+    LIST_SENT, // waits for its reply, one a broker
     LIST_ORPHANS = LIST_SENT + BROKERS_MAX, // passing: their broker was lost
     LIST_COUNT,
 

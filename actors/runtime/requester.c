@@ -174,36 +174,6 @@ static void requester_retry(struct requester *requester, struct pending *pending
         requester_place(requester, pending, now_us);
 }
 
-static void pending_write(const struct requester *requester, struct pending *pending,
-                          const struct outgoing *outgoing) {
-    const struct operation *operation = outgoing->operation;
-    struct envelope envelope = {
-        .version = ENVELOPE_VERSION,
-        .kind = KIND_REQUEST,
-        .flags = (uint16_t)((outgoing->flags & (FLAG_KEEP | FLAG_EXPANDS)) |
-                            (outgoing->key != NULL ? FLAG_CLIENT_KEY : 0) |
-                            (pending->read_only ? FLAG_READ_ONLY : 0) |
-                            (pending->suspect ? FLAG_SUSPECT : 0)),
-        .operation = operation->number,
-        .schema = operation->reply_version,
-        .lane = operation->lane,
-        .tenant = outgoing->tenant,
-        .session = requester->dial.hello.instance,
-        .correlation = pending->correlation,
-    };
-    if (outgoing->key != NULL) {
-        memcpy(envelope.key, outgoing->key, sizeof envelope.key);
-    } else {
-        bytes_put_u64(envelope.key, envelope.session);
-        bytes_put_u64(envelope.key + 8, envelope.correlation);
-    }
-    if (outgoing->trace != NULL)
-        memcpy(envelope.trace, outgoing->trace, sizeof envelope.trace);
-    envelope_write(&envelope, pending->frame);
-    if (outgoing->body.length > 0)
-        memcpy(pending->frame + ENVELOPE_BYTES, outgoing->body.bytes, outgoing->body.length);
-}
-
 enum status requester_request(struct requester *requester, const struct outgoing *outgoing,
                               uint64_t now_us, uint64_t *ret_correlation) {
     const struct operation *operation = outgoing->operation;
@@ -238,13 +208,6 @@ enum status requester_request(struct requester *requester, const struct outgoing
     *ret_correlation = pending->correlation;
     requester_place(requester, pending, now_us);
     return STATUS_OK;
-}
-
-static struct envelope pending_envelope(const struct pending *pending) {
-    struct envelope envelope;
-    if (!envelope_read((struct text){pending->frame, pending->length}, &envelope))
-        UNREACHABLE();
-    return envelope;
 }
 
 // Tells the broker that nobody waits any more.
@@ -384,11 +347,6 @@ void requester_disconnected(struct requester *requester, uint32_t broker, uint64
 
 // --- poison ------------------------------------------------------------------------------------
 
-static struct demand pending_demand(const struct pending *pending) {
-    struct text body = {pending->frame + ENVELOPE_BYTES, pending->length - ENVELOPE_BYTES};
-    return (struct demand){pending->tenant, pending_envelope(pending).operation, body};
-}
-
 // All that ask for the same end with it, wherever they are. Two passes: an answer may bring others.
 static void requester_condemn(struct requester *requester, const struct pending *culprit) {
     const struct demand demand = pending_demand(culprit);
@@ -409,15 +367,17 @@ static void requester_condemn(struct requester *requester, const struct pending 
         requester_refuse(requester, pending, STATUS_POISON);
 }
 
-// An actor was lost with it in hand. True: it is poison, and over. Of one that is lost to several
+// An actor was lost with it in hand, so it may have been its end. Of one that is lost to several
 // brokers each may tell.
-static bool requester_suspect(struct requester *requester, struct pending *pending,
-                              const struct answer *answer, uint64_t now_us) {
+static void requester_lose_actor(struct requester *requester, struct pending *pending,
+                                 const struct answer *answer, uint64_t now_us) {
     uint64_t instance = answer->block.version;
     char name[PEER_NAME_BYTES] = {0};
     memcpy(name, answer->body.bytes, MIN(answer->body.length, sizeof name - 1));
-    if (pending->suspect && pending->lost_instance == instance)
-        return false;
+    if (pending->suspect && pending->lost_instance == instance) {
+        requester_retry(requester, pending, answer->status, now_us);
+        return;
+    }
     const struct envelope envelope = pending_envelope(pending);
     const struct demand demand = pending_demand(pending);
     if (!pending->suspect &&
@@ -426,7 +386,9 @@ static bool requester_suspect(struct requester *requester, struct pending *pendi
         pending->lost_instance = instance;
         memcpy(pending->lost_actor, name, sizeof name);
         envelope_set_flags(pending->frame, envelope.flags | FLAG_SUSPECT);
-        return false;
+        pending->held_until_us = now_us + SUSPECT_HOLD_MS * 1000ULL;
+        request_table_move(&requester->table, pending, LIST_SUSPECT);
+        return;
     }
     requester->counters.poisoned++;
     const struct poison poison = {
@@ -440,7 +402,6 @@ static bool requester_suspect(struct requester *requester, struct pending *pendi
     if (requester->port.poison != NULL)
         requester->port.poison(requester->port.context, &poison);
     requester_condemn(requester, pending);
-    return true;
 }
 
 // --- receiving ---------------------------------------------------------------------------------
@@ -473,7 +434,9 @@ static void requester_receive_reply(struct requester *requester, uint32_t broker
         if (answer.status == STATUS_UNAVAILABLE && (own || elsewhere))
             pending->refused |= (uint8_t)(1U << pending->broker);
         bool actor_lost = (answer.block.flags & REPLY_ACTOR_LOST) != 0;
-        if (!actor_lost || !requester_suspect(requester, pending, &answer, now_us))
+        if (actor_lost)
+            requester_lose_actor(requester, pending, &answer, now_us);
+        else
             requester_retry(requester, pending, answer.status, now_us);
     } else if (refusal && pending->maybe_done && !pending->read_only) {
         // An earlier attempt may still be carried out, also where this one came too late.
@@ -534,9 +497,17 @@ static void requester_end_holds(struct requester *requester, uint64_t now_us) {
     }
 }
 
+static void requester_release_suspects(struct requester *requester, uint64_t now_us) {
+    struct pending *pending;
+    while ((pending = request_table_first(&requester->table, LIST_SUSPECT)) != NULL &&
+           now_us >= pending->held_until_us)
+        requester_retry(requester, pending, STATUS_LOST, now_us);
+}
+
 void requester_tick(struct requester *requester, uint64_t now_us) {
     requester_settle(requester, now_us);
     requester_release_held(requester, now_us);
+    requester_release_suspects(requester, now_us);
     struct pending *pending;
     while ((pending = request_table_due(&requester->table, now_us)) != NULL) {
         requester_tell_cancel(requester, pending);
@@ -551,8 +522,8 @@ uint64_t requester_next_us(const struct requester *requester) {
         return 0;
     uint64_t next_us = request_table_next_us(&requester->table);
     next_us = MIN(next_us, dial_next_us(&requester->dial));
-    for (uint32_t lane = 0; lane < LANE_COUNT; lane++) {
-        const struct pending *held = request_table_first(&requester->table, LIST_HELD + lane);
+    for (uint32_t list = LIST_HELD; list < LIST_SENT; list++) {
+        const struct pending *held = request_table_first(&requester->table, list);
         if (held != NULL)
             next_us = MIN(next_us, held->held_until_us);
     }

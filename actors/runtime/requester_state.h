@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The state of a requester, shared by requester.c and requester_look.c (introspection) alone.
+// The state of a requester, shared by requester.c, pending_frame.c and requester_look.c
+// (introspection) alone.
 #pragma once
 #include "dial.h"
 #include "quarantine.h"
@@ -23,3 +24,10 @@ struct requester {
     bool draining;
     bool drained;
 };
+
+// --- pending_frame.c -----------------------------------------------------------------------------
+// Into the frame that the request has room for.
+void pending_write(const struct requester *requester, struct pending *pending,
+                   const struct outgoing *outgoing);
+struct envelope pending_envelope(const struct pending *pending);
+struct demand pending_demand(const struct pending *pending); // its body is the frame's

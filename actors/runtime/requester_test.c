@@ -236,6 +236,10 @@ static void poison(const struct operation *operation, uint8_t tenant, const char
     EXPECT(!is_suspect(request));
     rig_lose(request, 11, "query-1");
     EXPECT_INTEGER(rig.answers, 0);
+    rig_wait(SUSPECT_HOLD_MS - 1);
+    EXPECT_INTEGER(rig.taken, rig.sent_count); // whoever died with that one is not given it
+    EXPECT(requester_next_us(rig.requester) <= rig.now_us + 1000);
+    rig_wait(1);
     request = rig_take(KIND_REQUEST);
     EXPECT(is_suspect(request));
     EXPECT_INTEGER(request->broker, 0); // where all suspects go
@@ -262,6 +266,7 @@ static void test_one_actor_told_twice(void) {
     rig_open();
     EXPECT_INTEGER(rig_ask(&write, 1, "a"), STATUS_OK);
     rig_lose(rig_take(KIND_REQUEST), 11, "command-1");
+    rig_wait(SUSPECT_HOLD_MS);
     rig_lose(rig_take(KIND_REQUEST), 11, "command-1");
     EXPECT_INTEGER(rig.answers, 0);
     rig_lose(rig_take(KIND_REQUEST), 12, "command-2");
@@ -349,6 +354,7 @@ static void test_equal_ones_end_with_it(void) {
     EXPECT_INTEGER(rig_ask(&write, 3, "a"), STATUS_OK);
     EXPECT_INTEGER(rig_ask(&write, 3, "b"), STATUS_OK);
     rig_lose(rig_take(KIND_REQUEST), 11, "command-1");
+    rig_wait(SUSPECT_HOLD_MS);
     const struct sent_frame *equal = rig_take(KIND_REQUEST);
     (void)rig_take(KIND_REQUEST);
     rig_lose(rig_take(KIND_REQUEST), 12, "command-2");
