@@ -244,6 +244,28 @@ def test_a_new_key_that_brokers_do_not_know_changes_nothing(system):
     assert code == 0, said
 
 
+def test_no_connection_is_closed_for_a_new_key_while_another_is_missing(system, copied):
+    """A third broker that nobody runs."""
+    nobody, = free_ports(1)
+    brokers = f"{system.environment['VALORIZE_BROKERS']},tcp://127.0.0.1:{nobody}"
+    actor = start_alone(system, copied, VALORIZE_BROKERS=brokers)
+    folder = {**system.environment, "VALORIZE_KEYS": str(copied),
+              "VALORIZE_DATA": str(system.data / "alone")}
+    log = system.data / "alone" / "query.log"
+    try:
+        until(lambda: log.read_text().count("A broker welcomed") == 2, 10 * SLACK, "it is in")
+        subprocess.run([PROGRAM, "keys", "--rotate", "query"], env=folder, check=True,
+                       stdout=subprocess.DEVNULL)
+        ended = subprocess.run([PROGRAM, "keys", "--reload"], env=folder, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+        assert ended.returncode == 1, ended.stdout
+        assert "Reload again when all are back" in ended.stdout
+        assert log.read_text().count("A broker welcomed") == 2
+    finally:
+        actor.kill()
+        actor.wait()
+
+
 def test_a_revoked_key_is_outside_within_seconds_and_inside_again(system):
     path = system.public("edge")[0]
     kept = path.read_bytes()

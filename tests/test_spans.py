@@ -160,10 +160,13 @@ def test_a_request_that_was_sent_again_says_how_often(traced_system, collector):
     assert lock.wait(10) == 0
     answer, trace = answers[0]
     assert answer.status == 200
-    assert told(collector, trace, 4)["bus"].attributes["valorize.sends"] == 2
+    # A broker that does not know yet that the actor is dead may send it there once more.
+    sends = told(collector, trace, 4)["bus"].attributes["valorize.sends"]
+    assert sends in (2, 3)
     log = (traced_system.data / "log" / "http-1.log").read_text()
     line, = (json.loads(line) for line in log.splitlines() if "twice-1" in line)
-    assert line["message"] == "A request had to be sent again." and line["sends"] == "2"
+    assert line["message"] == "A request had to be sent again."
+    assert line["sends"] == str(sends)
     until(traced_system.all_ready, 10 * SLACK, "all are ready again")
 
 

@@ -5,6 +5,7 @@
 #include "digest.h"
 #include "endpoint.h"
 #include "inflight.h"
+#include "key_turn.h"
 #include "log.h"
 #include "machine.h"
 
@@ -17,11 +18,7 @@ enum {
     BURST_MAX = 256, // frames of one broker in one pass
     ENDPOINT_BYTES_MAX = 160,
     GOODBYE_MS = 200, // the last frames of a drained session have so long to leave
-    // Where the keys do not fit, another one that brokers may have is tried at once, and all of
-    // them again after a while.
-    TURN_SOON_US = 20000,
-    TURN_LATER_US = 2000000,
-    RENEW_WAIT_US = 3000000, // for connections that are being made, before the first is drained
+    RENEW_WAIT_US = 10000000, // for connections that are being made, before one is drained
     RENEW_DRAIN_US = 5000000, // for what is in hand, before a connection gets the new key
     RENEW_GREET_US = 3000000, // then, to be welcomed with it
 };
@@ -37,9 +34,8 @@ struct session_end {
     bool unread;
     bool changed;
     bool redial;
-    uint32_t turn; // of the keys that a broker may have
+    struct key_turn turn; // of the keys that a broker may have
     uint32_t refusals; // since it was last connected
-    uint64_t turn_us; // when to dial with the next one; 0: no need
     char endpoint[ENDPOINT_BYTES_MAX];
 };
 
@@ -92,7 +88,7 @@ static bool end_open(struct session_end *end) {
         (void)keys_refresh(keys);
         used = (struct bus_keys){.public_key = keys->own.public_key,
                                  .secret_key = keys->own.secret_key,
-                                 .broker_key = keys_of_broker(keys, end->turn)};
+                                 .broker_key = keys_of_broker(keys, end->turn.key)};
     }
     end->socket =
         bus_socket_dial(end->session->bus, end->endpoint, end_has_keys(end) ? &used : NULL);
@@ -105,7 +101,7 @@ static bool end_open(struct session_end *end) {
     end->unread = true;
     end->changed = true;
     end->redial = false;
-    end->turn_us = 0;
+    end->turn.due_us = 0;
     return true;
 }
 
@@ -142,13 +138,8 @@ static void end_refused(struct session_end *end, uint64_t now_us) {
     bool keys = end_has_keys(end);
     end->session->refusals++;
     end->refusals++;
-    if (keys) {
-        bool more = end->refusals < keys_of_brokers(end->session->options.keys);
-        end->turn++;
-        end->turn_us = now_us + (more ? TURN_SOON_US : TURN_LATER_US);
-        if (more)
-            return;
-    }
+    if (keys && key_turn_refused(&end->turn, keys_of_brokers(end->session->options.keys), now_us))
+        return;
     if ((end->refusals & (end->refusals - 1)) != 0) // ever more seldom
         return;
     log_line(LOG_WARNING, NULL,
@@ -171,7 +162,7 @@ static void end_take_changes(struct session_end *end, uint64_t now_us) {
             break;
         case BUS_CONNECTED:
             end->refusals = 0;
-            end->turn_us = 0;
+            key_turn_fits(&end->turn);
             machine_connected(&end->session->machine, end->broker, now_us);
             break;
         case BUS_DISCONNECTED:
@@ -255,63 +246,72 @@ static void port_refused(void *context, uint32_t broker, const struct refusal *r
 
 // --- a new key ---------------------------------------------------------------------------------
 
-// The next end that has keys; one that works is drained first.
+// From this end on, the next one that has keys; one that works is drained first.
 static void session_renew_from(struct session *session, uint32_t end, uint64_t now_us) {
-    session->renewal = RENEW_NOTHING;
-    for (; end < session->end_count; end++) {
-        enum link_state link = machine_link(&session->machine, end);
-        if (!end_has_keys(&session->ends[end]))
-            continue;
-        if (link == LINK_DOWN ||
-            link == LINK_GREETING) { // nothing is under way, nobody to wait for
-            session->ends[end].redial = true;
-            continue;
-        }
-        session->renewal = RENEW_DRAINING;
-        session->renewal_end = end;
-        session->renewal_until_us = now_us + RENEW_DRAIN_US;
-        machine_retire(&session->machine, end, now_us);
+    while (end < session->end_count && !end_has_keys(&session->ends[end]))
+        end++;
+    session->renewal_end = end;
+    if (end < session->end_count) {
+        session->renewal = RENEW_WAITING;
+        session->renewal_until_us = now_us + RENEW_WAIT_US;
         return;
     }
+    session->renewal = RENEW_NOTHING;
     log_line(LOG_INFO, NULL, "The new key is in use.", NULL);
 }
 
-static void session_give_renewal_up(struct session *session) {
+// Those that have the new one, or try to, take the former again.
+static void session_give_renewal_up(struct session *session, const char *format) {
     struct session_end *end = &session->ends[session->renewal_end];
-    session->options.keys->own = session->former;
-    for (uint32_t i = 0; i <= session->renewal_end; i++)
+    if (session->renewal == RENEW_GREETING)
+        end->redial = true;
+    for (uint32_t i = 0; i < session->renewal_end; i++)
         session->ends[i].redial |= end_has_keys(&session->ends[i]);
+    session->options.keys->own = session->former;
     session->renewal = RENEW_NOTHING;
-    (void)snprintf(session->refusal, sizeof session->refusal,
-                   "The broker at %s does not let the new key in; the old one is in use again. Is "
-                   "its public half in public/ of VALORIZE_KEYS there?",
-                   end->endpoint); // fits
+    (void)snprintf(session->refusal, sizeof session->refusal, format, end->endpoint); // fits
     log_line(LOG_ERROR, NULL, session->refusal, NULL);
 }
 
+static uint32_t session_links_up(const struct session *session) {
+    uint32_t up = 0;
+    for (uint32_t i = 0; i < session->end_count; i++)
+        up += machine_link(&session->machine, i) == LINK_UP;
+    return up;
+}
+
 // One is drained only while the others work, or a process that has just begun, or a broker that is
-// just back, would leave requests without any.
-static bool session_works_with_all(const struct session *session) {
-    for (uint32_t i = 0; i < session->end_count; i++) {
-        if (machine_link(&session->machine, i) != LINK_UP)
-            return false;
+// just back, would leave requests without any. Where none works there is nothing to lose.
+static void session_wait_to_renew(struct session *session, uint64_t now_us) {
+    uint32_t up = session_links_up(session);
+    bool late = now_us >= session->renewal_until_us;
+    if (up == session->end_count) {
+        session->options.keys->own = session->next;
+        session->renewal = RENEW_DRAINING;
+        session->renewal_until_us = now_us + RENEW_DRAIN_US;
+        machine_retire(&session->machine, session->renewal_end, now_us);
+    } else if (late && up > 0) {
+        session_give_renewal_up(session,
+                                "Not all brokers are connected, and a connection is closed "
+                                "only while the others work; next was that to %s. The "
+                                "old key stays in use. Reload again when all are back.");
+    } else if (late) {
+        session->options.keys->own = session->next;
+        for (uint32_t i = 0; i < session->end_count; i++)
+            session->ends[i].redial |= end_has_keys(&session->ends[i]);
+        session_renew_from(session, session->end_count, now_us);
     }
-    return true;
 }
 
 static void session_go_on_renewing(struct session *session, uint64_t now_us) {
     if (session->renewal == RENEW_WAITING) {
-        if (!session_works_with_all(session) && now_us < session->renewal_until_us)
-            return;
-        session->former = session->options.keys->own;
-        session->options.keys->own = session->next;
-        session_renew_from(session, 0, now_us);
+        session_wait_to_renew(session, now_us);
         return;
     }
     struct session_end *end = &session->ends[session->renewal_end];
     enum link_state link = machine_link(&session->machine, session->renewal_end);
+    bool late = now_us >= session->renewal_until_us;
     if (session->renewal == RENEW_DRAINING) {
-        bool late = now_us >= session->renewal_until_us;
         if (!late && !end->redial && link != LINK_DOWN)
             return;
         end->redial = true; // what is still in hand is sent again
@@ -319,8 +319,10 @@ static void session_go_on_renewing(struct session *session, uint64_t now_us) {
         session->renewal_until_us = now_us + RENEW_GREET_US;
     } else if (link == LINK_UP) {
         session_renew_from(session, session->renewal_end + 1, now_us);
-    } else if (now_us >= session->renewal_until_us) {
-        session_give_renewal_up(session);
+    } else if (late) {
+        session_give_renewal_up(session,
+                                "The broker at %s does not let the new key in; the old one is in "
+                                "use again. Is its public half in public/ of VALORIZE_KEYS there?");
     }
 }
 
@@ -341,9 +343,9 @@ struct text session_renew_keys(struct session *session, struct arena *arena) {
         return keys_answer(KEYS_REFUSED, sentence, arena);
     if (strcmp(own.public_key, keys->own.public_key) == 0)
         return keys_answer(KEYS_CURRENT, NULL, arena);
+    session->former = keys->own;
     session->next = own;
-    session->renewal = RENEW_WAITING;
-    session->renewal_until_us = loop_now_us(session->loop) + RENEW_WAIT_US;
+    session_renew_from(session, 0, loop_now_us(session->loop));
     session_go_on_renewing(session, loop_now_us(session->loop));
     return keys_answer(session->renewal == RENEW_NOTHING ? KEYS_CURRENT : KEYS_TURNING, NULL,
                        arena);
@@ -354,8 +356,8 @@ struct text session_renew_keys(struct session *session, struct arena *arena) {
 static uint64_t session_next_us(const struct session *session) {
     uint64_t next_us = machine_next_us(&session->machine);
     for (uint32_t i = 0; i < session->end_count; i++) {
-        if (session->ends[i].turn_us != 0)
-            next_us = MIN(next_us, session->ends[i].turn_us);
+        if (session->ends[i].turn.due_us != 0)
+            next_us = MIN(next_us, session->ends[i].turn.due_us);
     }
     return session->renewal == RENEW_NOTHING ? next_us : MIN(next_us, session->renewal_until_us);
 }
@@ -394,7 +396,7 @@ static bool session_run(struct drain *drain, uint64_t now_us) {
         session_go_on_renewing(session, now_us);
     for (uint32_t i = 0; i < session->end_count; i++) {
         struct session_end *end = &session->ends[i];
-        if (end->redial || (end->turn_us != 0 && now_us >= end->turn_us))
+        if (end->redial || key_turn_is_due(&end->turn, now_us))
             end_redial(end);
         worked |= end->unread;
     }
