@@ -224,13 +224,9 @@ void collector_metrics(const struct collector *collector, struct metrics *metric
 
 // --- settings ----------------------------------------------------------------------------------
 
-static bool refuse(const char *name, const char *value, const char *wanted) {
-    fprintf(stderr, "%s must be %s, not \"%s\".\n", name, wanted, value);
-    return false;
-}
-
-static bool refuse_secret(const char *name, const char *wanted) {
-    fprintf(stderr, "%s must be %s; its value is a secret and is not shown.\n", name, wanted);
+// The value may hold a password, and what is printed here gets into logs.
+static bool refuse(const char *name, const char *wanted) {
+    fprintf(stderr, "%s must be %s; its value may be a secret and is not shown.\n", name, wanted);
     return false;
 }
 
@@ -238,7 +234,7 @@ static bool read_endpoint(struct collector *collector) {
     const char *endpoint = collector->options.config->endpoint;
     size_t length = strlen(endpoint);
     if (strncmp(endpoint, "http://", 7) != 0 && strncmp(endpoint, "https://", 8) != 0)
-        return refuse("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint,
+        return refuse("OTEL_EXPORTER_OTLP_ENDPOINT",
                       "the http:// or https:// address of a collector");
     while (endpoint[length - 1] == '/')
         length--;
@@ -252,7 +248,7 @@ static bool read_headers(struct collector *collector) {
     struct parameter pairs[HEADERS_MAX];
     uint32_t count;
     if (!pairs_read(text_of(headers), &collector->settings, pairs, HEADERS_MAX, &count))
-        return refuse_secret("OTEL_EXPORTER_OTLP_HEADERS", "name=value,name=value");
+        return refuse("OTEL_EXPORTER_OTLP_HEADERS", "name=value,name=value");
     collector->headers[0] = "Content-Type: application/json";
     for (uint32_t i = 0; i < count; i++)
         collector->headers[i + 1] =
@@ -267,7 +263,7 @@ static bool read_resource(struct collector *collector) {
     struct sheet sheet;
     uint32_t count;
     if (!pairs_read(text_of(config->resource), &collector->settings, pairs, ATTRIBUTES_MAX, &count))
-        return refuse("OTEL_RESOURCE_ATTRIBUTES", config->resource, "name=value,name=value");
+        return refuse("OTEL_RESOURCE_ATTRIBUTES", "name=value,name=value");
     if (config->service[0] != '\0') { // it counts more than one among the attributes
         for (uint32_t i = 0; i < count; i++)
             if (text_equal(pairs[i].name, TEXT("service.name")))
@@ -284,14 +280,14 @@ static bool read_sampler(struct collector *collector) {
     const struct collector_config *config = collector->options.config;
     bool by_ratio = config->sampler[0] == '\0' || strcmp(config->sampler, SAMPLER_RATIO) == 0;
     if (!by_ratio && strcmp(config->sampler, SAMPLER_ALWAYS) != 0)
-        return refuse("OTEL_TRACES_SAMPLER", config->sampler, SAMPLER_ALWAYS " or " SAMPLER_RATIO);
+        return refuse("OTEL_TRACES_SAMPLER", SAMPLER_ALWAYS " or " SAMPLER_RATIO);
     collector->ratio = 1;
     if (!by_ratio || config->ratio[0] == '\0')
         return true;
     char *end;
     collector->ratio = strtod(config->ratio, &end);
     if (*end != '\0' || !(collector->ratio >= 0 && collector->ratio <= 1))
-        return refuse("OTEL_TRACES_SAMPLER_ARG", config->ratio, "a number from 0 to 1");
+        return refuse("OTEL_TRACES_SAMPLER_ARG", "a number from 0 to 1");
     return true;
 }
 
