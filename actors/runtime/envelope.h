@@ -59,6 +59,7 @@ enum {
     FLAG_KEEP = 16, // the page will be asked for again: it is cached at once
     FLAG_EXPANDS = 32, // the sender takes compressed documents (document.h)
     FLAG_SUSPECT = 64, // an actor was lost with it in hand: no two such go to one actor at a time
+    FLAG_GROUPED = 128, // a suspect of an actor that hung: several such may go to one actor
 };
 
 struct envelope {
@@ -93,6 +94,7 @@ enum {
     REPLY_BROKERS_OWN = 8, // no actor's
     REPLY_ACTOR_LOST =
         4, // a broker's: the actor that had it is silent or gone; the body is its name
+    REPLY_ACTOR_HUNG = 16, // beside it: it stood still before it was gone
 };
 
 // Writes ENVELOPE_BYTES at frame.

@@ -48,6 +48,9 @@ enum {
     SUSPECT_HOLD_MS = 25, // an edge waits so long before a request goes to another actor than the
                           // one that was lost with it: who died together with that one, of the same
                           // cause, is known to be dead by then
+    SUSPECTS_MAX = 32, // of those whose actor hung, an actor has so many in hand; the others wait
+    OVERDUE_MS = 500, // silent so long: no suspects. Less than another broker, which heard it up to
+                      // HEARTBEAT_MS earlier, has waited when it tells that it is silent
     QUARANTINE_MAX = 64, // requests that one edge remembers as poison; then the one that is free
                          // soonest is forgotten
     QUARANTINE_S_MIN = 60, // so long it refuses a repeat; then one is tried, and if that costs an
@@ -163,6 +166,8 @@ enum {
 };
 
 static_assert((int)REPLY_BYTES_MAX < (int)FRAME_BYTES_MAX, "a reply fits one frame");
+static_assert(OVERDUE_MS <= SUSPECT_MS - HEARTBEAT_MS && OVERDUE_MS >= 2 * HEARTBEAT_MS,
+              "whoever one broker doubts gets no suspects of another");
 static_assert(SUSPECT_MS >= 3 * HEARTBEAT_MS && GONE_MS >= 2 * SUSPECT_MS,
               "two lost heartbeats are not a death");
 static_assert((int)WINDOW_COMMAND <= (int)BATCH_MEMBERS_MAX, "a whole window is one batch");

@@ -123,6 +123,9 @@ static uint32_t requester_choose_broker(const struct requester *requester,
 static void requester_send_request(struct requester *requester, struct pending *pending,
                                    uint32_t broker, uint64_t now_us) {
     struct broker_end *end = &requester->ends[broker];
+    if (pending->suspect && pending->sends + 1 == ATTEMPTS_MAX) // so that it can be judged
+        envelope_set_flags(pending->frame,
+                           pending_envelope(pending).flags & (uint16_t)~FLAG_GROUPED);
     // When the edge gives a command up, nobody may begin it any more: the others get less time.
     uint64_t margin_us = pending->read_only ? 0 : BUDGET_MARGIN_MS * 1000ULL;
     uint64_t left_us = pending->deadline_us - MIN(now_us + margin_us, pending->deadline_us);
@@ -367,6 +370,13 @@ static void requester_condemn(struct requester *requester, const struct pending 
         requester_refuse(requester, pending, STATUS_POISON);
 }
 
+// To another actor, when whoever died together with the last one is known to be dead.
+static void requester_hold_suspect(struct requester *requester, struct pending *pending,
+                                   uint64_t now_us) {
+    pending->held_until_us = now_us + SUSPECT_HOLD_MS * 1000ULL;
+    request_table_move(&requester->table, pending, LIST_SUSPECT);
+}
+
 // An actor was lost with it in hand, so it may have been its end. Of one that is lost to several
 // brokers each may tell.
 static void requester_lose_actor(struct requester *requester, struct pending *pending,
@@ -385,9 +395,10 @@ static void requester_lose_actor(struct requester *requester, struct pending *pe
         pending->suspect = true;
         pending->lost_instance = instance;
         memcpy(pending->lost_actor, name, sizeof name);
-        envelope_set_flags(pending->frame, envelope.flags | FLAG_SUSPECT);
-        pending->held_until_us = now_us + SUSPECT_HOLD_MS * 1000ULL;
-        request_table_move(&requester->table, pending, LIST_SUSPECT);
+        bool hung = (answer->block.flags & REPLY_ACTOR_HUNG) != 0;
+        envelope_set_flags(pending->frame,
+                           envelope.flags | FLAG_SUSPECT | (hung ? FLAG_GROUPED : 0));
+        requester_hold_suspect(requester, pending, now_us);
         return;
     }
     requester->counters.poisoned++;
@@ -436,6 +447,8 @@ static void requester_receive_reply(struct requester *requester, uint32_t broker
         bool actor_lost = (answer.block.flags & REPLY_ACTOR_LOST) != 0;
         if (actor_lost)
             requester_lose_actor(requester, pending, &answer, now_us);
+        else if (pending->suspect && own && answer.status == STATUS_LOST)
+            requester_hold_suspect(requester, pending, now_us); // with others
         else
             requester_retry(requester, pending, answer.status, now_us);
     } else if (refusal && pending->maybe_done && !pending->read_only) {

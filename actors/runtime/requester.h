@@ -12,7 +12,9 @@
 // A request that an actor was lost with is a suspect from then on: it goes with FLAG_SUSPECT
 // through the first broker that takes it (all edges have them in the same order), and that broker
 // gives it to an actor that has no other suspect. If that one is lost, too, the request is poison:
-// it ends with STATUS_POISON, and so does every equal one for a while (quarantine.h).
+// it ends with STATUS_POISON, and so does every equal one for a while (quarantine.h). An actor that
+// hung may have been stopped by anything: what it had goes with FLAG_GROUPED first, and alone when
+// a group of several is lost. The last attempt of a suspect always goes alone.
 #pragma once
 #include "link.h"
 

@@ -164,7 +164,11 @@ static void rig_lost(struct rig *rig) {
         .session = SESSION,
         .correlation = id < rig->count ? rig->correlations[id] : id,
     };
-    const struct reply_block block = {.version = choice >> 3 & 3, .flags = REPLY_ACTOR_LOST};
+    const struct reply_block block = {
+        .version = choice >> 3 & 3,
+        .flags = (choice & 32 ? REPLY_BROKERS_OWN : REPLY_ACTOR_LOST) |
+                 (choice & 64 ? REPLY_ACTOR_HUNG : 0),
+    };
     char frame[REPLY_HEAD_BYTES + sizeof name];
     reply_head_write(&envelope, &block, sizeof name, frame);
     memcpy(frame + REPLY_HEAD_BYTES, name, sizeof name);

@@ -140,12 +140,13 @@ static void rig_reply(const struct sent_frame *request, uint32_t broker, enum st
     rig_say(request, broker, status, 0);
 }
 
-// Its broker says that an actor of that instance died with it in hand.
-static void rig_lose(const struct sent_frame *request, uint64_t instance, const char *name) {
+// Its broker says that an actor of that instance was lost with it in hand, and how.
+static void rig_lose_so(const struct sent_frame *request, uint64_t instance, const char *name,
+                        uint32_t how) {
     struct envelope envelope = request->envelope;
     char frame[REPLY_HEAD_BYTES + PEER_NAME_BYTES];
     uint32_t length = (uint32_t)strlen(name);
-    const struct reply_block block = {.flags = REPLY_ACTOR_LOST, .version = instance};
+    const struct reply_block block = {.flags = REPLY_ACTOR_LOST | how, .version = instance};
     envelope.kind = KIND_REPLY;
     envelope.operation = STATUS_LOST;
     reply_head_write(&envelope, &block, length, frame);
@@ -153,6 +154,10 @@ static void rig_lose(const struct sent_frame *request, uint64_t instance, const 
     envelope_set_credit(frame, CREDIT);
     requester_receive(rig.requester, request->broker,
                       (struct text){frame, REPLY_HEAD_BYTES + length}, rig.now_us);
+}
+
+static void rig_lose(const struct sent_frame *request, uint64_t instance, const char *name) {
+    rig_lose_so(request, instance, name, 0);
 }
 
 // Time passes, the brokers go on beating.
@@ -167,6 +172,10 @@ static void rig_wait(uint64_t wait_ms) {
 
 static bool is_suspect(const struct sent_frame *request) {
     return (request->envelope.flags & FLAG_SUSPECT) != 0;
+}
+
+static bool goes_alone(const struct sent_frame *request) {
+    return is_suspect(request) && (request->envelope.flags & FLAG_GROUPED) == 0;
 }
 
 // --- who is asked again ------------------------------------------------------------------------
@@ -241,7 +250,7 @@ static void poison(const struct operation *operation, uint8_t tenant, const char
     EXPECT(requester_next_us(rig.requester) <= rig.now_us + 1000);
     rig_wait(1);
     request = rig_take(KIND_REQUEST);
-    EXPECT(is_suspect(request));
+    EXPECT(goes_alone(request));
     EXPECT_INTEGER(request->broker, 0); // where all suspects go
     rig_lose(request, 12, "query-2");
     EXPECT_INTEGER(rig.answers, 1);
@@ -259,6 +268,49 @@ static void test_two_actors(void) {
     rig_open();
     poison(&read, 3, "a");
     EXPECT_INTEGER(rig.status, STATUS_POISON_READ);
+    rig_close();
+}
+
+// Who hung may have been stopped by something else: what it had goes on with others, and is judged
+// by its last attempt, alone.
+static void test_an_actor_that_hung(void) {
+    rig_open();
+    EXPECT_INTEGER(rig_ask(&write, 3, "a"), STATUS_OK);
+    rig_lose_so(rig_take(KIND_REQUEST), 11, "command-1", REPLY_ACTOR_HUNG);
+    rig_wait(SUSPECT_HOLD_MS);
+    const struct sent_frame *request = rig_take(KIND_REQUEST);
+    EXPECT(is_suspect(request) && !goes_alone(request));
+    rig_say(request, request->broker, STATUS_LOST, REPLY_BROKERS_OWN); // with others
+    EXPECT_INTEGER(rig.answers, 0);
+    rig_wait(SUSPECT_HOLD_MS - 1);
+    EXPECT_INTEGER(rig.taken, rig.sent_count); // whoever died with that one is not given it
+    rig_wait(1);
+    request = rig_take(KIND_REQUEST);
+    EXPECT(goes_alone(request));
+    EXPECT_INTEGER(request->broker, 0);
+    rig_lose_so(request, 13, "command-3", REPLY_ACTOR_HUNG);
+    EXPECT_INTEGER(rig.status, STATUS_POISON);
+    EXPECT_TEXT(text_of(rig.lost[0]), "command-1");
+    EXPECT_TEXT(text_of(rig.lost[1]), "command-3");
+    rig_close();
+    rig_open();
+    EXPECT_INTEGER(rig_ask(&write, 3, "a"), STATUS_OK);
+    rig_lose_so(rig_take(KIND_REQUEST), 11, "command-1", REPLY_ACTOR_HUNG);
+    rig_wait(SUSPECT_HOLD_MS);
+    rig_lose_so(rig_take(KIND_REQUEST), 12, "command-2", REPLY_ACTOR_HUNG); // it had no other
+    EXPECT_INTEGER(rig.status, STATUS_POISON);
+    rig_close();
+}
+
+// An attempt that no actor was lost with is one, too.
+static void test_the_last_attempt_goes_alone(void) {
+    rig_open();
+    EXPECT_INTEGER(rig_ask(&write, 3, "a"), STATUS_OK);
+    const struct sent_frame *request = rig_take(KIND_REQUEST);
+    rig_say(request, request->broker, STATUS_UNAVAILABLE, REPLY_BROKERS_OWN);
+    rig_lose_so(rig_take(KIND_REQUEST), 11, "command-1", REPLY_ACTOR_HUNG);
+    rig_wait(SUSPECT_HOLD_MS);
+    EXPECT(goes_alone(rig_take(KIND_REQUEST)));
     rig_close();
 }
 
@@ -308,7 +360,7 @@ static void test_quarantine(void) {
     EXPECT_INTEGER(rig_ask(&write, 3, "a"), STATUS_QUARANTINED);
     EXPECT_INTEGER(rig.held_us, write.budget_ms * 1000ULL);
     const struct sent_frame *trial = rig_take(KIND_REQUEST);
-    EXPECT(is_suspect(trial));
+    EXPECT(goes_alone(trial));
     rig_lose(trial, 13, "command-3");
     EXPECT_INTEGER(rig.status, STATUS_POISON);
     EXPECT_INTEGER(rig.poisons, 2);
@@ -438,6 +490,8 @@ int main(void) {
         {"others get less time for a command than its edge waits",
          test_others_get_less_time_for_a_command},
         {"a request that cost two actors is poison, and told", test_two_actors},
+        {"a suspect of an actor that hung goes with others, then alone", test_an_actor_that_hung},
+        {"the last attempt of a suspect goes alone", test_the_last_attempt_goes_alone},
         {"an actor that two brokers lost is one actor", test_one_actor_told_twice},
         {"other losses raise no suspicion", test_other_losses},
         {"an equal request is refused, then tried, then refused twice as long", test_quarantine},

@@ -36,7 +36,8 @@ static void flood_ask(struct flood *flood, uint8_t tenant, uint8_t lane, uint8_t
     EXPECT(correlation < SENT_MAX);
     flood->asked_us[correlation] = flood->rig->now_us;
     flood->asked[tenant]++;
-    rig_ask(flood->rig, EDGE, (struct ask){READ, correlation, tenant, lane, attempt, 0, false});
+    rig_ask(flood->rig, EDGE,
+            (struct ask){READ, correlation, tenant, .lane = lane, .attempt = attempt});
 }
 
 // Everything that came for the edge.

@@ -170,7 +170,7 @@ void rig_ask(struct rig *rig, uint64_t address, struct ask ask) {
         .version = ENVELOPE_VERSION,
         .kind = KIND_REQUEST,
         .flags = (uint16_t)((ask.operation == WRITE ? 0 : FLAG_READ_ONLY) |
-                            (ask.suspect ? FLAG_SUSPECT : 0)),
+                            (ask.suspect ? FLAG_SUSPECT : 0) | (ask.grouped ? FLAG_GROUPED : 0)),
         .operation = ask.operation,
         .lane = ask.lane,
         .attempt = ask.attempt,

@@ -50,6 +50,7 @@ struct ask {
     uint8_t attempt;
     uint32_t budget_ms; // 0: 5 s
     bool suspect;
+    bool grouped;
 };
 
 struct rig *rig_open(void); // old enough to know who serves what

@@ -79,6 +79,7 @@ enum parting {
 struct lost_actor {
     uint64_t instance;
     char name[PEER_NAME_BYTES];
+    bool hung;
 };
 
 // A suspect whose actor's connection broke.
@@ -97,6 +98,7 @@ struct actor {
     uint64_t limit;
     uint64_t sent;
     uint32_t in_flight;
+    uint32_t suspects; // of these
     uint32_t served;
     uint32_t passed_over[LANE_COUNT]; // dispatches since a waiting lane had one
     uint32_t turn; // of the groups it takes reads from
@@ -151,6 +153,7 @@ struct broker {
     uint64_t available; // of these: may get new work
     uint64_t credited; // of these: have credit left
     uint64_t suspected; // slots that have a suspect in hand
+    uint64_t closed; // of these: to any further one
     uint64_t operation_actors[OPERATIONS_MAX]; // bits of actors, available or not
     uint8_t operation_group[OPERATIONS_MAX];
     uint64_t deserted_us[OPERATIONS_MAX]; // when its last actor left; 0: it has had none
@@ -214,6 +217,8 @@ void dispatch_receive_cancel(struct broker *broker, struct arrival *arrival);
 // Gives an actor, or all that have credit, what waits for them.
 void dispatch_actor(struct broker *broker, uint32_t actor);
 void dispatch_all(struct broker *broker);
+// Bits of the actors that may not get this one now, whatever credit they have: it is a suspect.
+uint64_t dispatch_barred(const struct broker *broker, const struct request *request);
 // Ends a request with an answer of the broker's own, or (edge gone) without one.
 void dispatch_end(struct broker *broker, struct request *request, enum status status,
                   enum broker_cause cause);
@@ -242,7 +247,8 @@ bool recovery_is_deserted(const struct broker *broker, uint16_t operation);
 void recovery_sweep(struct broker *broker); // a part of the table, for what nobody takes
 void recovery_edge_lost(struct broker *broker, struct peer *peer);
 // All requests in hand of an actor end with STATUS_LOST; if it may be dead, those that it had seen
-// are suspects.
+// are suspects. Of several that are suspects already nobody knows which it was: they are told
+// nothing of it.
 void recovery_actor_lost(struct broker *broker, uint32_t actor, enum parting parting);
 // It is silent: its reads end so, as suspects. One that is a suspect already stays until the actor
 // speaks again or is gone: it is judged by that.

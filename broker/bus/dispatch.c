@@ -23,7 +23,7 @@ static void edge_answer(struct broker *broker, struct peer *edge, const struct e
     struct reply_block block = {.flags = REPLY_BROKERS_OWN};
     struct text name = TEXT("");
     if (lost != NULL) {
-        block.flags |= REPLY_ACTOR_LOST;
+        block.flags |= REPLY_ACTOR_LOST | (lost->hung ? REPLY_ACTOR_HUNG : 0U);
         block.version = lost->instance;
         name = (struct text){lost->name, (uint32_t)strnlen(lost->name, sizeof lost->name)};
     }
@@ -34,6 +34,40 @@ static void edge_answer(struct broker *broker, struct peer *edge, const struct e
     envelope_set_credit(frame, request->lane < LANE_COUNT ? peer_limit(edge, request->lane) : 0);
     edge->replies++;
     peer_send(broker, edge, (struct text){frame, REPLY_HEAD_BYTES + name.length});
+}
+
+// One that may hang already is no judge: its end would convict whom it never looked at.
+static bool actor_is_overdue(const struct broker *broker, uint32_t slot) {
+    const struct peer *peer = &broker->peers[broker->actors[slot].peer];
+    return broker->now_us >= peer->link.heard_us + OVERDUE_MS * 1000ULL;
+}
+
+uint64_t dispatch_barred(const struct broker *broker, const struct request *request) {
+    if (!request->suspect)
+        return 0;
+    uint64_t barred = request->grouped ? broker->closed : broker->suspected;
+    for (uint64_t bits = broker->available; bits != 0; bits &= bits - 1) {
+        uint32_t slot = (uint32_t)__builtin_ctzll(bits);
+        barred |= actor_is_overdue(broker, slot) ? 1ULL << slot : 0;
+    }
+    return barred;
+}
+
+static void suspect_enter(struct broker *broker, const struct request *request) {
+    struct actor *actor = &broker->actors[request->actor];
+    uint64_t bit = 1ULL << request->actor;
+    actor->suspects++;
+    broker->suspected |= bit;
+    broker->closed |= !request->grouped || actor->suspects == SUSPECTS_MAX ? bit : 0;
+}
+
+static void suspect_leave(struct broker *broker, const struct request *request) {
+    struct actor *actor = &broker->actors[request->actor];
+    uint64_t bit = 1ULL << request->actor;
+    actor->suspects--;
+    broker->closed &= ~bit;
+    broker->suspected &= actor->suspects == 0 ? ~bit : UINT64_MAX;
+    broker->moved |= bit; // the next one has waited for that
 }
 
 // A suspect leaves its queue: whoever could not take it may be able to take what waited behind it.
@@ -59,10 +93,8 @@ static void request_close(struct broker *broker, struct request *request) {
         broker->actors[request->actor].in_flight--;
         broker->flows.schedules[flow->schedule].in_flight--;
         flow->in_flight--;
-        if (request->suspect) { // the next one has waited for that
-            broker->suspected &= ~(1ULL << request->actor);
-            broker->moved |= 1ULL << request->actor;
-        }
+        if (request->suspect)
+            suspect_leave(broker, request);
         if (flow->list == FLOW_CAPPED && flow->in_flight < flow_share(broker, flow))
             flow_list(&broker->flows, flow, FLOW_OLD);
         // The last command in hand frees its tenant to move on, if its owner leaves.
@@ -105,7 +137,10 @@ void dispatch_end_suspect(struct broker *broker, struct request *request, enum p
     const struct envelope envelope = request_envelope(broker, request);
     const struct request ended = *request;
     const struct peer *peer = &broker->peers[broker->actors[request->actor].peer];
-    struct lost_actor actor = {.instance = peer->session};
+    struct lost_actor actor = {
+        .instance = peer->session,
+        .hung = parting == PARTING_SILENT || peer->link.state == LINK_SUSPECT,
+    };
     memcpy(actor.name, peer->name, sizeof actor.name);
     request_close(broker, request);
     if (ended.suspect && ended.edge != NO_PEER && parting == PARTING_BROKEN) {
@@ -124,7 +159,8 @@ static void actor_charge(struct broker *broker, struct request *request, uint32_
     struct flow *flow = flow_at(&broker->flows, request->flow);
     request->state = REQUEST_DISPATCHED;
     request->actor = (uint8_t)slot;
-    broker->suspected |= request->suspect ? 1ULL << slot : 0;
+    if (request->suspect)
+        suspect_enter(broker, request);
     request->frame = (uint32_t)MIN(broker->now_us - request->arrived_us, UINT32_MAX);
     flow->in_flight++;
     broker->flows.schedules[flow->schedule].in_flight++;
@@ -157,13 +193,21 @@ static void request_send_queued(struct broker *broker, struct request *request, 
     suspect_uncovers(broker, request);
 }
 
+// Of the lists of flows, the last that this actor may be served from.
+static enum flow_list actor_last_list(const struct broker *broker, uint32_t slot) {
+    uint64_t bit = 1ULL << slot;
+    if ((broker->closed & bit) != 0 || actor_is_overdue(broker, slot))
+        return FLOW_CAPPED;
+    return (broker->suspected & bit) != 0 ? FLOW_GROUPED : FLOW_SUSPECT;
+}
+
 // The next request of a lane of a schedule that this actor can take, or NULL.
 static struct request *schedule_next(struct broker *broker, uint32_t schedule, uint32_t lane,
                                      uint32_t slot) {
     uint32_t skips = 0;
     struct flow *flow;
-    bool suspects = (broker->suspected & 1ULL << slot) == 0;
-    while ((flow = flow_first(&broker->flows, schedule, lane, suspects)) != NULL) {
+    enum flow_list last = actor_last_list(broker, slot);
+    while ((flow = flow_first(&broker->flows, schedule, lane, last)) != NULL) {
         if (flow->queued == 0) {
             flow_list(&broker->flows, flow, FLOW_OUT);
             flow_release_if_idle(&broker->flows, flow);
@@ -182,7 +226,7 @@ static struct request *schedule_next(struct broker *broker, uint32_t schedule, u
             flow_list(&broker->flows, flow, flow->list == FLOW_NEW ? FLOW_OLD : flow->list);
             continue;
         }
-        if (flow->list == FLOW_SUSPECT)
+        if (flow->list > FLOW_CAPPED)
             return request;
         if (flow->list != FLOW_CAPPED && flow->in_flight >= flow_share(broker, flow)) {
             flow_list(&broker->flows, flow, FLOW_CAPPED);
@@ -294,9 +338,8 @@ static uint32_t actor_least_loaded(struct broker *broker, uint64_t bits) {
 // The actor that gets a request at once, or NO_ACTOR: it must wait.
 static uint32_t actor_for_arrival(struct broker *broker, const struct flow *flow,
                                   const struct request *request) {
-    uint64_t able = broker->operation_actors[request->operation] & broker->credited;
-    if (request->suspect)
-        able &= ~broker->suspected;
+    uint64_t able = broker->operation_actors[request->operation] & broker->credited &
+                    ~dispatch_barred(broker, request);
     if (flow->queued > 0 || broker->pool.dispatched >= BROKER_IN_FLIGHT_MAX)
         return NO_ACTOR;
     if (!flow->owned)
@@ -408,6 +451,7 @@ void dispatch_receive_request(struct broker *broker, struct arrival *arrival) {
     request->edge = peer_index(broker, peer);
     request->read_only = (envelope->flags & FLAG_READ_ONLY) != 0;
     request->suspect = (envelope->flags & FLAG_SUSPECT) != 0;
+    request->grouped = request->suspect && (envelope->flags & FLAG_GROUPED) != 0;
     overload_arrive(broker, flow, envelope->attempt);
     uint32_t actor = actor_for_arrival(broker, flow, request);
     if (actor == NO_ACTOR && !request_enqueue(broker, arrival, request, flow))

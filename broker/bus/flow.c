@@ -175,6 +175,10 @@ struct flow *flow_longest(const struct flow_table *table, uint32_t schedule, uin
 
 // --- queues ------------------------------------------------------------------------------------
 
+static uint32_t suspect_list(const struct request *request) {
+    return request->grouped ? FLOW_GROUPED : FLOW_SUSPECT;
+}
+
 void flow_push(struct flow_table *table, struct request_pool *pool, struct flow *flow,
                struct request *request) {
     uint32_t index = request_index(pool, request);
@@ -187,7 +191,7 @@ void flow_push(struct flow_table *table, struct request_pool *pool, struct flow 
     flow->last = index;
     flow_count(table, flow, 1);
     if (flow->first == index && request->suspect) {
-        flow_list(table, flow, FLOW_SUSPECT);
+        flow_list(table, flow, suspect_list(request));
     } else if (flow->list == FLOW_OUT) {
         flow->deficit = FLOW_QUANTUM;
         flow_list(table, flow, FLOW_NEW);
@@ -224,8 +228,10 @@ void flow_pull(struct flow_table *table, struct request_pool *pool, struct flow 
     // else one that always has a single request would starve them.
     if (flow->queued == 0)
         flow_list(table, flow, flow->list == FLOW_NEW ? FLOW_OLD : FLOW_OUT);
-    else if (pool->requests[flow->first].suspect != (flow->list == FLOW_SUSPECT))
-        flow_list(table, flow, flow->list == FLOW_SUSPECT ? FLOW_OLD : FLOW_SUSPECT);
+    else if (pool->requests[flow->first].suspect)
+        flow_list(table, flow, suspect_list(&pool->requests[flow->first]));
+    else if (flow->list > FLOW_CAPPED)
+        flow_list(table, flow, FLOW_OLD);
     flow_forget_empty(table, flow);
 }
 
@@ -249,11 +255,13 @@ void flow_reschedule(struct flow_table *table, struct flow *flow, uint32_t sched
 }
 
 struct flow *flow_first(const struct flow_table *table, uint32_t schedule, uint32_t lane,
-                        bool suspects) {
+                        enum flow_list last) {
     const struct flow_ends *lists = table->schedules[schedule].lists[lane];
-    if (suspects && lists[FLOW_SUSPECT].first != NO_INDEX)
-        return &table->flows[lists[FLOW_SUSPECT].first];
-    for (uint32_t list = 0; list < FLOW_SUSPECT; list++) {
+    for (uint32_t list = last; list > FLOW_CAPPED; list--) {
+        if (lists[list].first != NO_INDEX)
+            return &table->flows[lists[list].first];
+    }
+    for (uint32_t list = 0; list <= FLOW_CAPPED; list++) {
         if (lists[list].first != NO_INDEX)
             return &table->flows[lists[list].first];
     }

@@ -8,10 +8,10 @@
 // Inside a lane of a schedule: deficit round robin, one request is one unit. A flow that begins to
 // wait is served before those that waited already, once (the list NEW), then in turn (OLD). One
 // that has its share of the actors in hand waits apart (CAPPED) while others wait. So does one
-// whose first request is a suspect (SUSPECT): it is the first to be served, but only by an actor
-// that has no suspect in hand. Beside that the flows that wait stand in ranks by the length of
-// their queues, for when somebody has to go. Every step is O(1); nothing here knows about frames or
-// peers.
+// whose first request is a suspect (SUSPECT, or GROUPED where it may be with others): it is the
+// first to be served, but only by an actor that may have it. Beside that the flows that wait stand
+// in ranks by the length of their queues, for when somebody has to go. Every step is O(1); nothing
+// here knows about frames or peers.
 #pragma once
 #include "limit.h"
 #include "operation.h"
@@ -26,7 +26,15 @@ enum {
 };
 static_assert(1 << FLOW_RANKS > BROKER_MESSAGES_MAX, "each length has a rank");
 
-enum flow_list { FLOW_NEW, FLOW_OLD, FLOW_CAPPED, FLOW_SUSPECT, FLOW_LISTS, FLOW_OUT = FLOW_LISTS };
+enum flow_list {
+    FLOW_NEW,
+    FLOW_OLD,
+    FLOW_CAPPED,
+    FLOW_GROUPED,
+    FLOW_SUSPECT,
+    FLOW_LISTS,
+    FLOW_OUT = FLOW_LISTS
+};
 
 struct flow {
     uint64_t tenant[2]; // or 0 (of suspects: 1) and the session of the edge
@@ -100,9 +108,10 @@ void flow_list(struct flow_table *table, struct flow *flow, uint32_t list);
 // Moves a flow to another schedule, and lists it there if it waits.
 void flow_reschedule(struct flow_table *table, struct flow *flow, uint32_t schedule);
 
-// The flow to look at next in a lane: of SUSPECT, if wanted, NEW, OLD, then CAPPED; NULL: none.
+// The flow to look at next in a lane: of SUSPECT or GROUPED, where last is that far, NEW, OLD, then
+// CAPPED; NULL: none.
 struct flow *flow_first(const struct flow_table *table, uint32_t schedule, uint32_t lane,
-                        bool suspects);
+                        enum flow_list last);
 bool flow_waits(const struct flow_table *table, uint32_t schedule, uint32_t lane);
 // The same, without those that wait apart.
 bool flow_waits_uncapped(const struct flow_table *table, uint32_t schedule);

@@ -4,11 +4,13 @@
 #include "broker_state.h"
 
 void recovery_actor_lost(struct broker *broker, uint32_t actor, enum parting parting) {
+    bool several = broker->actors[actor].suspects > 1;
     for (uint32_t i = 0; i < broker->pool.high && broker->actors[actor].in_flight > 0; i++) {
         struct request *request = &broker->pool.requests[i];
         if (request->state != REQUEST_DISPATCHED || request->actor != actor)
             continue;
-        if (parting != PARTING_ALIVE && !request->unsent)
+        bool one_of_several = several && request->suspect;
+        if (parting != PARTING_ALIVE && !request->unsent && !one_of_several)
             dispatch_end_suspect(broker, request, parting);
         else
             dispatch_end(broker, request, STATUS_LOST, CAUSE_ACTOR_LOST);

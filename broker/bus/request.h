@@ -31,7 +31,8 @@ struct request {
     uint8_t attempt;
     uint8_t state; // enum request_state
     bool read_only : 1;
-    bool suspect : 1; // not to be with another one at an actor
+    bool suspect : 1; // not to be with another one at an actor,
+    bool grouped : 1; // but with SUSPECTS_MAX - 1 of its kind
     bool unsent : 1; // dispatched, to an actor that was gone already
 };
 static_assert(sizeof(struct request) == 64, "one cache line each");

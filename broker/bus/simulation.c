@@ -158,7 +158,7 @@ static void world_happen(struct world *world, const struct event *event) {
         break;
     case HAPPENS_POISON:
         if (world->processes[event->a].life == event->life && world->processes[event->a].alive)
-            process_poison(world, event->a, event->b != 0);
+            process_poison(world, event->a, event->b);
         break;
     case HAPPENS_COMMIT:
         store_commit(world, event->b);

@@ -32,6 +32,7 @@ enum {
     TENANTS = 5,
     OPERATIONS = 4,
     HISTORY_MAX = 2000,
+    NO_REQUEST = HISTORY_MAX,
     TRANSACTIONS_MAX = 4096,
     BATCH_MAX = 4,
     IN_HAND_MAX = 512,
@@ -45,7 +46,8 @@ enum {
     FLOWS_SEEN = 64, // of a broker, at most
     FAIR_MAX = 4, // see simulation_fairness.c
     POISON_US = 3000, // at most, until an actor that begins a poison is at its end
-    POISON_KILL_US = 1600000, // a process that stands still is killed after that
+    POISON_KILL_US_MIN = 1300000, // a process that stands still is killed after that, or so
+    POISON_KILL_US_SPREAD = 300000, // much later
     CLOCK_PPM_MAX = 100, // so fast or slow a clock is: two differ by twice that
 };
 
@@ -66,7 +68,7 @@ enum happening {
     HAPPENS_COMMIT, // in the store: b = transaction
     HAPPENS_LOCK_TIMEOUT,
     HAPPENS_RESULT, // a command actor learns of the commit
-    HAPPENS_POISON, // a process dies of what it has in hand, or stands still: b = 1: is killed
+    HAPPENS_POISON, // a process dies of the request b, or stands still; b = NO_REQUEST: is killed
     HAPPENS_CANCEL, // a client goes away: b = request
     HAPPENS_REDELIVERY, // an old frame comes again after a reconnect
 };
@@ -155,6 +157,7 @@ struct history {
     bool accepted;
     bool cancelled;
     bool poison; // whoever begins it dies; the body names the first request that asked for the same
+    bool hung; // of the first one: the first actor that began it stood still
     uint8_t deaths[EDGES]; // of the first one: actors that died of it, by the edge that sent it
     uint8_t mishandled; // bits of attempts whose frame came twice or was overtaken, as no
                         // connection does it
@@ -299,7 +302,7 @@ void network_heal(struct world *world);
 void process_start(struct world *world, uint32_t process);
 void process_crash(struct world *world, uint32_t process);
 void process_hang(struct world *world, uint32_t process, uint64_t length_us);
-void process_poison(struct world *world, uint32_t process, bool killed); // of what it has in hand
+void process_poison(struct world *world, uint32_t process, uint32_t request); // or NO_REQUEST
 void process_slow_down(struct world *world, uint32_t process, uint64_t length_us);
 void process_turn(struct world *world, uint32_t process);
 // What its own clock says: no machine sees another one, and none sees a wall clock.

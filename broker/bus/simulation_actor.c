@@ -36,7 +36,7 @@ void actor_deliver(struct world *world, uint32_t index, const struct delivery *d
         history->deaths[(delivery->envelope.session >> 32) - FIRST_EDGE]++;
         world->tally.poison_deaths++;
         event.what = HAPPENS_POISON;
-        event.b = 0;
+        event.b = request;
         plan(world, event, chance(world, POISON_US));
         return;
     }

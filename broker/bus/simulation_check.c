@@ -52,14 +52,15 @@ static void check_truth(const struct world *world, uint32_t request) {
                    history->status);
 }
 
-// Each edge loses two actors until it has found one out; then it refuses what asks for the same.
+// Each edge loses two actors until it has found one out, or three if the first one hung: the second
+// may have had others beside it. Then it refuses what asks for the same.
 static void check_poison(const struct world *world, uint32_t request) {
     const struct history *history = &world->history[request];
     if (history->status != STATUS_POISON && history->status != STATUS_POISON_READ)
         world_fail(world, CHECK_POISON, "request %u is poison and was answered %u", request,
                    history->status);
     for (uint32_t i = 0; i < EDGES; i++) {
-        if (history->deaths[i] > 2)
+        if (history->deaths[i] > (history->hung ? 3 : 2))
             world_fail(world, CHECK_POISON, "request %u cost %s %u actors", request,
                        process_name(FIRST_EDGE + i), history->deaths[i]);
     }

@@ -38,7 +38,7 @@ static void patience_renew(struct patience *patience, const struct flow_table *f
     }
 }
 
-// A suspect goes before all others, one at a time: that is no turn of its tenant.
+// A suspect goes before all others, where it may: that is no turn of its tenant.
 void fairness_serve(struct world *world, uint32_t index, const struct envelope *envelope) {
     if ((envelope->flags & FLAG_SUSPECT) != 0)
         return;
@@ -71,8 +71,8 @@ static bool actor_could_serve(const struct broker *broker, uint32_t slot, const 
     if (flow->queued == 0)
         return false;
     const struct request *first = &broker->pool.requests[flow->first];
-    bool occupied = first->suspect && (broker->suspected & 1ULL << slot) != 0;
-    return (broker->operation_actors[first->operation] & 1ULL << slot) != 0 && !occupied &&
+    return (broker->operation_actors[first->operation] & 1ULL << slot) != 0 &&
+           (dispatch_barred(broker, first) & 1ULL << slot) == 0 &&
            (!flow->owned || flow->owner == slot);
 }
 

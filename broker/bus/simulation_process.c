@@ -204,18 +204,20 @@ void process_hang(struct world *world, uint32_t index, uint64_t length_us) {
          length_us);
 }
 
-void process_poison(struct world *world, uint32_t index, bool killed) {
-    if (killed || chance_percent(world, 70)) {
+void process_poison(struct world *world, uint32_t index, uint32_t request) {
+    if (request == NO_REQUEST || chance_percent(world, 70)) {
         process_crash(world, index);
         return;
     }
-    process_hang(world, index, 2 * POISON_KILL_US);
+    struct history *history = &world->history[request];
+    history->hung |= history->deaths[history->edge - FIRST_EDGE] == 1;
+    process_hang(world, index, 2 * POISON_KILL_US_MIN);
     plan(world,
          (struct event){.what = HAPPENS_POISON,
                         .a = (uint8_t)index,
-                        .b = 1,
+                        .b = NO_REQUEST,
                         .life = world->processes[index].life},
-         POISON_KILL_US);
+         POISON_KILL_US_MIN + chance(world, POISON_KILL_US_SPREAD));
 }
 
 void process_slow_down(struct world *world, uint32_t index, uint64_t length_us) {
