@@ -8,6 +8,7 @@
 #include "key_turn.h"
 #include "log.h"
 #include "machine.h"
+#include "renewal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,9 +19,7 @@ enum {
     BURST_MAX = 256, // frames of one broker in one pass
     ENDPOINT_BYTES_MAX = 160,
     GOODBYE_MS = 200, // the last frames of a drained session have so long to leave
-    RENEW_WAIT_US = 10000000, // for connections that are being made, before one is drained
-    RENEW_DRAIN_US = 5000000, // for what is in hand, before a connection gets the new key
-    RENEW_GREET_US = 3000000, // then, to be welcomed with it
+    REFUSAL_US = 5000000, // why a renewal failed is told so long: later it was another's
 };
 
 // The connection to one broker. `unread`: its descriptor was readable or something was sent since
@@ -39,9 +38,6 @@ struct session_end {
     char endpoint[ENDPOINT_BYTES_MAX];
 };
 
-// The own key is being changed, one connection after another.
-enum renewal { RENEW_NOTHING, RENEW_WAITING, RENEW_DRAINING, RENEW_GREETING };
-
 struct session {
     struct loop *loop;
     struct session_options options;
@@ -56,11 +52,10 @@ struct session {
     uint64_t refusals;
     bool draining;
     bool drained;
-    enum renewal renewal; // of this end
-    uint32_t renewal_end;
-    uint64_t renewal_until_us;
+    struct renewal renewal; // of the own key
     struct certificate former, next;
     char refusal[KEYS_SENTENCE_BYTES]; // why the last renewal failed, or ""
+    uint64_t refused_us;
 };
 
 // --- connections -------------------------------------------------------------------------------
@@ -246,109 +241,109 @@ static void port_refused(void *context, uint32_t broker, const struct refusal *r
 
 // --- a new key ---------------------------------------------------------------------------------
 
-// From this end on, the next one that has keys; one that works is drained first.
-static void session_renew_from(struct session *session, uint32_t end, uint64_t now_us) {
-    while (end < session->end_count && !end_has_keys(&session->ends[end]))
-        end++;
-    session->renewal_end = end;
-    if (end < session->end_count) {
-        session->renewal = RENEW_WAITING;
-        session->renewal_until_us = now_us + RENEW_WAIT_US;
-        return;
+static const char keys_unproved[] =
+    "It has this key, but no broker has let it in, neither that at %s nor another. Are brokers "
+    "running, and is its public half in public/ of VALORIZE_KEYS there?";
+
+static struct renewal_view session_view(const struct session *session) {
+    struct renewal_view view = {0};
+    for (uint32_t i = 0; i < session->end_count; i++) {
+        const struct session_end *end = &session->ends[i];
+        enum link_state link = machine_link(&session->machine, i);
+        uint32_t bit = 1U << i;
+        view.all |= bit;
+        view.keyed |= end_has_keys(end) ? bit : 0;
+        view.up |= link == LINK_UP ? bit : 0;
+        view.parted |= end->redial || link == LINK_DOWN ? bit : 0;
     }
-    session->renewal = RENEW_NOTHING;
-    log_line(LOG_INFO, NULL, "The new key is in use.", NULL);
+    return view;
 }
 
-// Those that have the new one, or try to, take the former again.
-static void session_give_renewal_up(struct session *session, const char *format) {
-    struct session_end *end = &session->ends[session->renewal_end];
-    if (session->renewal == RENEW_GREETING)
-        end->redial = true;
-    for (uint32_t i = 0; i < session->renewal_end; i++)
-        session->ends[i].redial |= end_has_keys(&session->ends[i]);
-    session->options.keys->own = session->former;
-    session->renewal = RENEW_NOTHING;
-    (void)snprintf(session->refusal, sizeof session->refusal, format, end->endpoint); // fits
+static void session_refuse_renewal(struct session *session, const char *format, uint64_t now_us) {
+    (void)snprintf(session->refusal, sizeof session->refusal, format,
+                   session->ends[session->renewal.broker].endpoint); // fits
+    session->refused_us = now_us;
     log_line(LOG_ERROR, NULL, session->refusal, NULL);
 }
 
-static uint32_t session_links_up(const struct session *session) {
-    uint32_t up = 0;
-    for (uint32_t i = 0; i < session->end_count; i++)
-        up += machine_link(&session->machine, i) == LINK_UP;
-    return up;
-}
-
-// One is drained only while the others work, or a process that has just begun, or a broker that is
-// just back, would leave requests without any. Where none works there is nothing to lose.
-static void session_wait_to_renew(struct session *session, uint64_t now_us) {
-    uint32_t up = session_links_up(session);
-    bool late = now_us >= session->renewal_until_us;
-    if (up == session->end_count) {
-        session->options.keys->own = session->next;
-        session->renewal = RENEW_DRAINING;
-        session->renewal_until_us = now_us + RENEW_DRAIN_US;
-        machine_retire(&session->machine, session->renewal_end, now_us);
-    } else if (late && up > 0) {
-        session_give_renewal_up(session,
-                                "Not all brokers are connected, and a connection is closed "
-                                "only while the others work; next was that to %s. The "
-                                "old key stays in use. Reload again when all are back.");
-    } else if (late) {
-        session->options.keys->own = session->next;
+static void session_run_renewal(struct session *session, uint64_t now_us) {
+    struct certificate *own = &session->options.keys->own;
+    const struct renewal_view view = session_view(session);
+    switch (renewal_run(&session->renewal, &view, now_us)) {
+    case RENEWAL_NOTHING:
+        return;
+    case RENEWAL_RETIRE:
+        *own = session->next;
+        machine_retire(&session->machine, session->renewal.broker, now_us);
+        return;
+    case RENEWAL_DIAL:
+        session->ends[session->renewal.broker].redial = true; // what is in hand is sent again
+        return;
+    case RENEWAL_DONE:
+        log_line(LOG_INFO, NULL, "The new key is in use.", NULL);
+        return;
+    case RENEWAL_REFUSED:
+        *own = session->former;
+        session->ends[session->renewal.broker].redial = true;
+        session_refuse_renewal(session,
+                               "The broker at %s does not let the new key in; the old one is in "
+                               "use again. Is its public half in public/ of VALORIZE_KEYS there?",
+                               now_us);
+        return;
+    case RENEWAL_APART:
+        *own = session->former;
+        session_refuse_renewal(session,
+                               "Not all brokers are connected, and a connection is closed only "
+                               "while the others work; next was that to %s. The old key stays in "
+                               "use. Reload again when all are back.",
+                               now_us);
+        return;
+    case RENEWAL_ALONE:
+        *own = session->next;
         for (uint32_t i = 0; i < session->end_count; i++)
             session->ends[i].redial |= end_has_keys(&session->ends[i]);
-        session_renew_from(session, session->end_count, now_us);
-    }
-}
-
-static void session_go_on_renewing(struct session *session, uint64_t now_us) {
-    if (session->renewal == RENEW_WAITING) {
-        session_wait_to_renew(session, now_us);
+        session_refuse_renewal(session, keys_unproved, now_us);
         return;
     }
-    struct session_end *end = &session->ends[session->renewal_end];
-    enum link_state link = machine_link(&session->machine, session->renewal_end);
-    bool late = now_us >= session->renewal_until_us;
-    if (session->renewal == RENEW_DRAINING) {
-        if (!late && !end->redial && link != LINK_DOWN)
-            return;
-        end->redial = true; // what is still in hand is sent again
-        session->renewal = RENEW_GREETING;
-        session->renewal_until_us = now_us + RENEW_GREET_US;
-    } else if (link == LINK_UP) {
-        session_renew_from(session, session->renewal_end + 1, now_us);
-    } else if (late) {
-        session_give_renewal_up(session,
-                                "The broker at %s does not let the new key in; the old one is in "
-                                "use again. Is its public half in public/ of VALORIZE_KEYS there?");
+    UNREACHABLE();
+}
+
+// Goes on with the renewal that the folder's pair needs, if any.
+static enum keys_state session_renew(struct session *session, uint64_t now_us,
+                                     char ret_sentence[KEYS_SENTENCE_BYTES]) {
+    struct keys *keys = session->options.keys;
+    const struct renewal_view view = session_view(session);
+    struct certificate own;
+    if (session->renewal.state != RENEWAL_IDLE || session->draining)
+        return KEYS_TURNING;
+    bool refused = session->refusal[0] != '\0' && now_us - session->refused_us < REFUSAL_US;
+    (void)snprintf(ret_sentence, KEYS_SENTENCE_BYTES, "%s", session->refusal); // as long
+    session->refusal[0] = '\0';
+    if (refused || !keys_read_own(keys, &own, ret_sentence))
+        return KEYS_REFUSED;
+    bool changed = strcmp(own.public_key, keys->own.public_key) != 0;
+    if (view.keyed == 0 || (!changed && (view.up & view.keyed) != 0)) {
+        keys->own = own;
+        return KEYS_CURRENT;
     }
+    if (!changed) {
+        (void)snprintf(ret_sentence, KEYS_SENTENCE_BYTES, keys_unproved,
+                       session->ends[__builtin_ctz(view.keyed)].endpoint); // fits
+        return KEYS_REFUSED;
+    }
+    session->former = keys->own;
+    session->next = own;
+    renewal_begin(&session->renewal, &view, now_us);
+    session_run_renewal(session, now_us);
+    return KEYS_TURNING;
 }
 
 struct text session_renew_keys(struct session *session, struct arena *arena) {
-    struct keys *keys = session->options.keys;
-    struct certificate own;
-    if (keys == NULL)
-        return keys_answer(KEYS_UNUSED, NULL, arena);
-    if (session->renewal != RENEW_NOTHING || session->draining)
-        return keys_answer(KEYS_TURNING, NULL, arena);
-    if (session->refusal[0] != '\0') {
-        struct text answer = keys_answer(KEYS_REFUSED, session->refusal, arena);
-        session->refusal[0] = '\0';
-        return answer;
-    }
     char sentence[KEYS_SENTENCE_BYTES];
-    if (!keys_read_own(keys, &own, sentence))
-        return keys_answer(KEYS_REFUSED, sentence, arena);
-    if (strcmp(own.public_key, keys->own.public_key) == 0)
-        return keys_answer(KEYS_CURRENT, NULL, arena);
-    session->former = keys->own;
-    session->next = own;
-    session_renew_from(session, 0, loop_now_us(session->loop));
-    session_go_on_renewing(session, loop_now_us(session->loop));
-    return keys_answer(session->renewal == RENEW_NOTHING ? KEYS_CURRENT : KEYS_TURNING, NULL,
-                       arena);
+    if (session->options.keys == NULL)
+        return keys_answer(KEYS_UNUSED, NULL, arena);
+    enum keys_state state = session_renew(session, loop_now_us(session->loop), sentence);
+    return keys_answer(state, state == KEYS_REFUSED ? sentence : NULL, arena);
 }
 
 // --- the loop's side ---------------------------------------------------------------------------
@@ -359,7 +354,7 @@ static uint64_t session_next_us(const struct session *session) {
         if (session->ends[i].turn.due_us != 0)
             next_us = MIN(next_us, session->ends[i].turn.due_us);
     }
-    return session->renewal == RENEW_NOTHING ? next_us : MIN(next_us, session->renewal_until_us);
+    return MIN(next_us, renewal_next_us(&session->renewal));
 }
 
 static void session_arm(struct session *session) {
@@ -392,8 +387,8 @@ static bool session_run(struct drain *drain, uint64_t now_us) {
     }
     if (machine_next_us(&session->machine) <= now_us)
         machine_tick(&session->machine, now_us);
-    if (session->renewal != RENEW_NOTHING)
-        session_go_on_renewing(session, now_us);
+    if (session->renewal.state != RENEWAL_IDLE)
+        session_run_renewal(session, now_us);
     for (uint32_t i = 0; i < session->end_count; i++) {
         struct session_end *end = &session->ends[i];
         if (end->redial || key_turn_is_due(&end->turn, now_us))

@@ -7,6 +7,8 @@
 #include "command.h"
 #include "config.h"
 #include "keys.h"
+#include "limits.h"
+#include "renewal.h"
 #include "view_fields.h"
 
 #include <errno.h>
@@ -21,7 +23,7 @@ enum {
     SENTENCE_BYTES = KEYS_SENTENCE_BYTES + 64,
     ARENA_BYTES = 8 << 20,
     LOOK_MS = 20,
-    RELOAD_MS = 60000, // of one process; its connections are drained one after another
+    RELOAD_MS = BROKERS_MAX * (RENEWAL_US_MAX / 1000) + 1000, // of one process
     SERIAL_MAX = 1000,
 };
 
