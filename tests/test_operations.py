@@ -94,6 +94,25 @@ def test_a_rolling_restart_under_load_fails_no_request(edges):
             pid for name, pid in after.items() if not name.startswith("broker")}
 
 
+def test_a_rolling_restart_stops_where_a_new_process_does_not_last(private_system):
+    system = private_system
+    until(system.all_ready, 10 * SLACK, "all are ready")
+    before = pids(system)
+    command = subprocess.Popen([PROGRAM, "restart", "--rolling"], cwd=ROOT, text=True,
+                               env=system.environment, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT)
+    for line in command.stdout:
+        if line.split()[0] == "query-1":
+            system.signal("query-1", signal.SIGKILL)
+            break
+    said = command.stdout.read()
+    assert command.wait() == 1 and "query-1" in said and "soon after it was ready" in said, said
+    until(system.all_ready, 10 * SLACK, "the supervisor has started it again")
+    untouched = ("query-2", "command-1", "command-2", "http-1")
+    assert {name: pids(system)[name] for name in untouched} == {name: before[name]
+                                                                for name in untouched}
+
+
 def test_a_rolling_restart_of_what_is_not_whole_is_refused(private_system):
     system = private_system
     until(system.all_ready, 10 * SLACK, "all are ready")

@@ -6,6 +6,7 @@
 enum {
     TIMEOUT_MS = 30000,
     AGAIN_MS = 200, // where there is more to do
+    BEGIN_MS = 1000, // a process that begins has more urgent things to do
     ARENA_BYTES = 256, // its one cell
 };
 
@@ -98,6 +99,7 @@ struct housekeeping *housekeeping_new(struct loop *loop, const char *url, const 
                                               .statements = housekeeping->statements,
                                               .statement_count = 1,
                                               .in_flight_max = 2,
+                                              .begin_ms = BEGIN_MS,
                                               .seed = seed,
                                               .context = housekeeping,
                                               .on_up = housekeeping_up,

@@ -278,6 +278,7 @@ static struct database *stream_connect(struct stream *stream, char *ret_sentence
                             .statements = stream->statements,
                             .statement_count = options->statement_count + OWN_STATEMENTS,
                             .in_flight_max = BATCH_MEMBERS_MAX + 2,
+                            .begin_ms = options->begin_ms,
                             .seed = options->seed,
                             .context = stream,
                             .on_up = stream_up,

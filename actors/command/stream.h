@@ -15,6 +15,7 @@ struct stream_options {
     const struct statement *const *statements;
     uint32_t statement_count;
     uint32_t statement_timeout_ms;
+    uint32_t begin_ms; // wait before the first connection
     uint64_t seed;
     void *context; // of all callbacks, none of which comes from inside a call of this file
     // The statement of a command in hand, valid until it ends.

@@ -317,6 +317,7 @@ static bool writer_open_streams(struct writer *writer, char *ret_sentence, size_
                            .statements = options->served->statements,
                            .statement_count = options->served->statement_count,
                            .statement_timeout_ms = options->served->budget_ms_max,
+                           .begin_ms = writer->stream_count * DATABASE_APART_MS,
                            .seed = options->seed + writer->stream_count,
                            .context = writer,
                            .bound = stream_asks_bound,
@@ -388,10 +389,7 @@ void writer_attach(struct writer *writer, struct session *session) {
 }
 
 bool writer_ready(const struct writer *writer) {
-    bool up = true;
-    for (uint32_t i = 0; i < writer->stream_count; i++)
-        up &= stream_is_up(writer->streams[i]);
-    return up;
+    return stream_is_up(writer->streams[0]);
 }
 
 static void stream_metrics(struct stream *stream, uint32_t number, struct metrics *metrics) {

@@ -31,6 +31,6 @@ void writer_attach(struct writer *writer, struct session *session); // before th
 
 void writer_deliver(struct writer *writer, const struct delivery *delivery);
 
-bool writer_ready(const struct writer *writer); // all connections to PostgreSQL are up
+bool writer_ready(const struct writer *writer); // but for heavy commands: they may wait a little
 
 void writer_metrics(const struct writer *writer, struct metrics *metrics);

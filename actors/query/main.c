@@ -90,6 +90,7 @@ static int query_run(struct loop *loop, struct reader *reader, const struct quer
     reader_attach(reader, process_session(process));
     int code = process_run(process);
     process_free(process);
+    reader_leave(reader);
     return code;
 }
 

@@ -2,6 +2,7 @@
 #include "pool.h"
 
 #include <stdio.h>
+#include <time.h>
 
 enum { PLACES = BOUND_STATEMENTS_MAX };
 
@@ -114,6 +115,7 @@ static struct database *channel_open(struct pool *pool, struct channel *channel,
                             .statements = pool->options.statements,
                             .statement_count = pool->options.statement_count,
                             .in_flight_max = READ_IN_FLIGHT_MAX * (PLACES + 1),
+                            .begin_ms = number * DATABASE_APART_MS,
                             .seed = pool->options.seed + number,
                             .context = channel,
                             .on_up = channel_up,
@@ -136,6 +138,7 @@ static struct database *control_open(struct pool *pool, struct loop *loop, char 
                             .statements = pool->control_statements,
                             .statement_count = 1,
                             .in_flight_max = 2 * READ_CONNECTIONS * READ_IN_FLIGHT_MAX,
+                            .begin_ms = READ_CONNECTIONS * DATABASE_APART_MS,
                             .seed = pool->options.seed + READ_CONNECTIONS,
                             .context = &pool->channels[0],
                             .on_up = channel_up,
@@ -171,6 +174,15 @@ struct pool *pool_free(struct pool *pool) {
     pool->control = database_free(pool->control);
     free(pool);
     return NULL;
+}
+
+void pool_leave(struct pool *pool) {
+    const struct timespec pause = {.tv_nsec = DATABASE_APART_MS * 1000000};
+    pool->control = database_free(pool->control);
+    for (uint32_t i = 0; i < READ_CONNECTIONS; i++) {
+        pool->channels[i].database = database_free(pool->channels[i].database);
+        (void)nanosleep(&pause, NULL); // a signal only makes it shorter
+    }
 }
 
 // --- use -----------------------------------------------------------------------------------------
@@ -220,13 +232,6 @@ uint64_t pool_down_since_us(const struct pool *pool) {
     for (uint32_t i = 0; i < READ_CONNECTIONS; i++)
         since_us = MIN(since_us, database_down_since_us(pool->channels[i].database));
     return since_us;
-}
-
-bool pool_is_up(const struct pool *pool) {
-    bool up = true;
-    for (uint32_t i = 0; i < READ_CONNECTIONS; i++)
-        up &= database_is_up(pool->channels[i].database);
-    return up;
 }
 
 struct database_counters pool_count(const struct pool *pool) {

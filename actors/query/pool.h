@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The connections a query actor reads through: READ_CONNECTIONS of them, at most READ_IN_FLIGHT_MAX
 // reads on each, every read ended by a sync of its own, the next read to the emptiest. Reads that
-// nobody waits for any more are cancelled through one further connection.
+// nobody waits for any more are cancelled through one further connection. They are opened one after
+// another, so that a beginning process does not keep the server from those who work.
 #pragma once
 #include "database.h"
 
@@ -29,6 +30,11 @@ MUST_USE struct pool *pool_new(struct loop *loop, const struct pool_options *opt
                                char *ret_sentence, size_t sentence_size);
 struct pool *pool_free(struct pool *pool); // accepts NULL, returns NULL
 
+// For a process that ends: closes the connections one after another, since the end of a backend
+// that has seen much of the database costs the server milliseconds. Blocks for
+// READ_CONNECTIONS * DATABASE_APART_MS; only pool_free may follow.
+void pool_leave(struct pool *pool);
+
 bool pool_has_room(const struct pool *pool);
 
 // Only where there is room. read: any number of the owner's, unique among those under way.
@@ -39,5 +45,4 @@ void pool_run(struct pool *pool, uint32_t read, const struct bound *const *bound
 void pool_cancel(struct pool *pool, uint32_t read);
 
 uint64_t pool_down_since_us(const struct pool *pool); // 0 while one connection is up
-bool pool_is_up(const struct pool *pool); // all connections
 struct database_counters pool_count(const struct pool *pool);

@@ -66,9 +66,14 @@ static void bench_refused(void *context, const char *sentence) {
     exit(1);
 }
 
+static bool all_came_up(void *context) {
+    const struct bench *bench = context;
+    return pool_count(bench->pool).connects == READ_CONNECTIONS;
+}
+
 static bool is_up(void *context) {
     const struct bench *bench = context;
-    return pool_is_up(bench->pool);
+    return pool_down_since_us(bench->pool) == 0;
 }
 
 static bool is_down(void *context) {
@@ -131,7 +136,7 @@ static void bench_run(struct bench *bench, uint32_t read, const char *seconds) {
 static void test_reads_spread_over_the_connections(void) {
     struct bench *bench = bench_new();
     EXPECT(!pool_has_room(bench->pool)); // nothing is connected yet
-    loop_until(bench->loop, is_up, bench);
+    loop_until(bench->loop, all_came_up, bench);
     for (uint32_t i = 0; i < READS; i++) {
         EXPECT(pool_has_room(bench->pool));
         bench_run(bench, i, "0.01");
@@ -152,7 +157,7 @@ static void test_reads_spread_over_the_connections(void) {
 // The statement would sleep longer than the test is patient.
 static void test_a_read_that_nobody_waits_for_is_stopped(void) {
     struct bench *bench = bench_new();
-    loop_until(bench->loop, is_up, bench);
+    loop_until(bench->loop, all_came_up, bench);
     bench_run(bench, 3, "3600");
     bench_run(bench, 4, "0.01");
     pool_cancel(bench->pool, 3);
@@ -174,7 +179,7 @@ static void control(const char *what) {
 
 static void test_reads_of_a_dead_server_are_lost_and_connections_return(void) {
     struct bench *bench = bench_new();
-    loop_until(bench->loop, is_up, bench);
+    loop_until(bench->loop, all_came_up, bench);
     for (uint32_t i = 0; i < READS; i++)
         bench_run(bench, i, "3600");
     control("kill");

@@ -556,12 +556,16 @@ struct reader *reader_free(struct reader *reader) {
     return NULL;
 }
 
+void reader_leave(struct reader *reader) {
+    pool_leave(reader->pool);
+}
+
 void reader_attach(struct reader *reader, struct session *session) {
     reader->session = session;
 }
 
 bool reader_ready(const struct reader *reader) {
-    return pool_is_up(reader->pool);
+    return pool_down_since_us(reader->pool) == 0;
 }
 
 void reader_metrics(const struct reader *reader, struct metrics *metrics) {

@@ -24,6 +24,7 @@ struct reader_options {
 MUST_USE struct reader *reader_new(struct loop *loop, const struct reader_options *options,
                                    char *ret_sentence, size_t sentence_size);
 struct reader *reader_free(struct reader *reader); // accepts NULL, returns NULL
+void reader_leave(struct reader *reader); // the loop has ended; see pool_leave
 
 void reader_attach(struct reader *reader, struct session *session); // before the first delivery
 
@@ -32,6 +33,6 @@ void reader_cancel(struct reader *reader, uint64_t session, uint64_t correlation
 void reader_event(struct reader *reader, const struct envelope *envelope); // or a GAP of events
 void reader_missed(struct reader *reader); // events may have been
 
-bool reader_ready(const struct reader *reader); // all connections to PostgreSQL are up
+bool reader_ready(const struct reader *reader); // a connection to PostgreSQL is up
 
 void reader_metrics(const struct reader *reader, struct metrics *metrics);

@@ -20,6 +20,8 @@ enum {
     CREDIT_HOLD_MS = 100, // an edge waits so long for credit, then 503
     ATTEMPTS_MAX = 3, // sends of one request; then its last failure stands
     DRAIN_MS = 8000, // from SIGTERM to exit
+    GREET_MS_MAX = 2000, // an actor that cannot work by then, for want of PostgreSQL, greets its
+                         // brokers all the same: who it refuses need not wait
     WINDOW_COMMAND = 64, // messages an actor accepts from each broker
     WINDOW_QUERY = 32,
     EDGE_WINDOW_INTERACTIVE = 2048, // messages a broker accepts from each edge; then the
@@ -134,6 +136,8 @@ enum {
     READS_IN_HAND_MAX = 256, // of one query actor; then 503 "busy"
     READ_ATTEMPTS_MAX = 3, // connections a read may be lost with; then 503
     DATABASE_HOLD_MS = 2000, // without a connection requests wait so long in all, then 503
+    DATABASE_APART_MS = 50, // between the first attempts of a process's connections: each costs
+                            // the server 7 ms of CPU, and first plans as much again
     DATABASE_CONNECT_MS = 5000, // a connection that is not ready by then is given up
     CACHE_TICKETS_MAX = 1024, // commands Redis has not answered; then as if it were down
     CACHE_FILL_BYTES_MAX = 8 << 20, // of pages under way to Redis; more are not kept

@@ -212,6 +212,11 @@ static void session_is_drained(void *context) {
 }
 
 // What session callbacks receive is the process; these pass the owner's context on.
+static bool session_asks_ready(void *context) {
+    const struct process *process = context;
+    return process->options.ready == NULL || process->options.ready(process->options.context);
+}
+
 static void session_delivers(void *context, const struct delivery *delivery) {
     struct process *process = context;
     process->options.on_delivery(process->options.context, delivery);
@@ -289,6 +294,7 @@ static bool process_open_session(struct process *process) {
         .operation_count = options->operation_count,
         .window = options->window,
         .context = process,
+        .ready = session_asks_ready,
         .on_delivery = session_delivers,
         .on_cancel = session_cancels,
         .on_answer = session_answers,

@@ -10,6 +10,7 @@ struct grant {
     uint64_t lost_us; // when its connection was last lost
     uint64_t told_us; // when it was last asked to send no more; 0: not yet
     bool quiet; // it has confirmed that
+    bool connected; // and not greeted yet, because the owner was not ready
 };
 
 struct responder {
@@ -20,6 +21,8 @@ struct responder {
     uint32_t window;
     uint64_t stale_before_us; // see responder_is_stale
     uint64_t ran_us;
+    uint64_t begun_us;
+    bool greets; // the owner has been ready
     bool draining;
     bool drained;
 };
@@ -51,7 +54,8 @@ struct responder *responder_new(const struct responder_options *options,
     ASSERT(responder != NULL);
     responder->port = *port;
     responder->window = options->window;
-    responder->ran_us = now_us;
+    responder->ran_us = responder->begun_us = now_us;
+    responder->greets = port->ready == NULL;
     responder->dial = (struct dial){
         .context = port->context,
         .send = port->send,
@@ -136,8 +140,21 @@ static bool responder_ask_quiet(struct responder *responder, uint64_t now_us) {
     return quiet;
 }
 
+// Work that comes before the owner can do it would wait here while others could have done it.
+static void responder_look_whether_ready(struct responder *responder, uint64_t now_us) {
+    if (responder->greets || responder->drained)
+        return;
+    responder->greets = responder->port.ready(responder->port.context) ||
+                        now_us - responder->begun_us >= GREET_MS_MAX * 1000ULL;
+    for (uint32_t broker = 0; broker < responder->dial.count && responder->greets; broker++) {
+        if (responder->grants[broker].connected)
+            link_connected(&responder->dial.ends[broker].link, now_us);
+    }
+}
+
 static void responder_settle(struct responder *responder, uint64_t now_us) {
     struct dial *dial = &responder->dial;
+    responder_look_whether_ready(responder, now_us);
     for (uint32_t broker = 0; broker < dial->count; broker++) {
         while (dial_is_due(dial, broker, now_us))
             responder_apply_change(responder, broker, dial_run(dial, broker, now_us));
@@ -161,7 +178,8 @@ void responder_connected(struct responder *responder, uint32_t broker, uint64_t 
     struct dial_end *end = &responder->dial.ends[broker];
     end->broken = false;
     responder_apply_change(responder, broker, link_disconnected(&end->link));
-    if (!responder->drained)
+    responder->grants[broker].connected = !responder->greets;
+    if (responder->greets && !responder->drained)
         link_connected(&end->link, now_us);
     responder_settle(responder, now_us);
 }
@@ -170,6 +188,7 @@ void responder_disconnected(struct responder *responder, uint32_t broker, uint64
     responder_run(responder, now_us);
     struct dial_end *end = &responder->dial.ends[broker];
     end->broken = false;
+    responder->grants[broker].connected = false;
     responder_apply_change(responder, broker, link_disconnected(&end->link));
     responder_settle(responder, now_us);
 }
@@ -324,7 +343,8 @@ void responder_tick(struct responder *responder, uint64_t now_us) {
 }
 
 uint64_t responder_next_us(const struct responder *responder) {
-    if (responder->draining && !responder->drained && responder->counters.in_hand == 0)
+    bool drains = responder->draining && responder->counters.in_hand == 0;
+    if (!responder->drained && (drains || !responder->greets))
         return MIN(responder->ran_us + 1000, dial_next_us(&responder->dial));
     return dial_next_us(&responder->dial);
 }

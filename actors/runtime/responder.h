@@ -37,6 +37,9 @@ struct responder_port {
     bool (*send)(void *context, uint32_t broker, struct text head, struct text body);
     void (*redial)(void *context, uint32_t broker);
     void (*deliver)(void *context, const struct delivery *delivery);
+    // False: no broker is greeted yet, so none gives work. Asked every millisecond until it is true
+    // once, but for no longer than GREET_MS_MAX. NULL: always.
+    bool (*ready)(void *context);
     void (*cancel)(void *context, uint64_t session, uint64_t correlation); // may be NULL
     // An event or GAP; may be NULL.
     void (*event)(void *context, const struct envelope *envelope, struct text body);

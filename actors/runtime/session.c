@@ -28,8 +28,7 @@ struct session_end {
     struct session *session;
     uint32_t broker;
     struct bus_socket *socket;
-    struct watch watch;
-    struct watch change_watch;
+    struct watch watch, change_watch;
     bool unread;
     bool changed;
     bool redial;
@@ -194,6 +193,11 @@ static void port_poison(void *context, const struct poison *poison) {
 static void port_deliver(void *context, const struct delivery *delivery) {
     struct session *session = context;
     session->options.on_delivery(session->options.context, delivery);
+}
+
+static bool port_ready(void *context) {
+    const struct session *session = context;
+    return session->options.ready == NULL || session->options.ready(session->options.context);
 }
 
 static void port_cancel(void *context, uint64_t edge, uint64_t correlation) {
@@ -455,6 +459,7 @@ static void session_make_machine(struct session *session, uint64_t identity) {
         .send = port_send,
         .redial = port_redial,
         .deliver = port_deliver,
+        .ready = port_ready,
         .cancel = port_cancel,
         .event = port_event,
         .welcomed = port_welcomed,
@@ -516,9 +521,7 @@ struct session *session_free(struct session *session) {
 // --- use ---------------------------------------------------------------------------------------
 
 bool session_ready(const struct session *session) {
-    uint32_t links, brokers;
-    session_links(session, &links, &brokers);
-    return links > 0;
+    return machine_links(&session->machine) > 0;
 }
 
 void session_links(const struct session *session, uint32_t *ret_links, uint32_t *ret_brokers) {

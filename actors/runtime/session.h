@@ -22,6 +22,7 @@ struct session_options {
     uint32_t operation_count;
     uint32_t window; // messages accepted from each broker; actors only
     void *context; // of all callbacks below
+    bool (*ready)(void *context); // actors, see responder.h; NULL: always
     void (*on_delivery)(void *context, const struct delivery *delivery); // actors
     // Actors; NULL: none wants to know. Nobody waits for that delivery any more; it is answered all
     // the same.

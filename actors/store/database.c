@@ -154,7 +154,7 @@ struct database *database_new(struct loop *loop, const struct database_options *
     ASSERT(database->expected != NULL);
     arena_init(&database->parameters, PARAMETER_BYTES);
     database->down_since_us = loop_now_us(loop);
-    loop_timer_set(loop, &database->timer, MAX(loop_now_us(loop), 1));
+    loop_timer_set(loop, &database->timer, loop_now_us(loop) + options->begin_ms * 1000ULL + 1);
     return database;
 }
 

@@ -32,6 +32,7 @@ struct database_options {
     const struct statement *const *statements; // prepared at each connect; outlive the connection
     uint32_t statement_count;
     uint32_t in_flight_max; // statements and syncs; more is a bug of the owner
+    uint32_t begin_ms; // wait before the first attempt
     uint64_t seed; // chance, for the waits between attempts
     void *context;
     void (*on_up)(void *context, struct database *database);
@@ -54,7 +55,7 @@ struct database_options {
 _Noreturn void database_end_process(void *context, const char *sentence);
 
 // Names of hosts are resolved here, once, blocking. NULL after filling the sentence: the URL makes
-// no sense or the host is unknown. The first attempt begins at once; options are copied.
+// no sense or the host is unknown. Options are copied.
 MUST_USE struct database *database_new(struct loop *loop, const struct database_options *options,
                                        char *ret_sentence, size_t sentence_size);
 struct database *database_free(struct database *database); // accepts NULL, returns NULL

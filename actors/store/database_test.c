@@ -474,6 +474,16 @@ static void test_a_killed_server(void) {
     end(bench);
 }
 
+static void test_the_first_attempt_may_wait(void) {
+    struct database_options options = options_of(&benches[1]);
+    options.begin_ms = 600000;
+    struct bench *later = begin_with(1, &options), *bench = begin(0);
+    EXPECT_INTEGER(database_count(later->database).connects, 0);
+    EXPECT_INTEGER(later->troubles, 0);
+    end(later);
+    end(bench);
+}
+
 static void test_a_server_that_is_not_there_yet(void) {
     postgres("kill");
     const struct database_options options = options_of(&benches[0]);
@@ -547,6 +557,7 @@ int main(void) {
         {"a role that is missing is refused by name", test_a_role_that_is_missing_is_refused},
         {"URLs that make no sense are refused with a sentence", test_urls_that_make_no_sense},
         {"a killed server: down once, then up with its statements", test_a_killed_server},
+        {"the first attempt may wait", test_the_first_attempt_may_wait},
         {"a server that is not there yet", test_a_server_that_is_not_there_yet},
         {"a lost session", test_a_lost_session},
         {"a stopped server takes not all", test_a_stopped_server_takes_not_all},

@@ -15,11 +15,6 @@ static bool is_name(const char *text) {
     return text[0] != '-' && length > 0 && text[length] == '\0';
 }
 
-static int64_t pid_of(const struct steward *steward, const char *name) {
-    const struct process_view *process = system_view_find(&steward->view, text_of(name));
-    return process == NULL ? 0 : process->pid;
-}
-
 static bool drain_run(struct steward *steward, const char *name, bool stay) {
     char order[ORDER_BYTES];
     int64_t pid;
@@ -35,7 +30,7 @@ static bool drain_run(struct steward *steward, const char *name, bool stay) {
                (long long)pid, name);
     else
         printf("%s, process %lld, has ended; process %lld is ready in its place.\n", name,
-               (long long)pid, (long long)pid_of(steward, name));
+               (long long)pid, (long long)steward_pid(steward, name));
     return true;
 }
 
@@ -45,7 +40,7 @@ static bool start_run(struct steward *steward, const char *name) {
     (void)snprintf(order, sizeof order, "start %s", name);
     if (!steward_order(steward, order, &pid) || !steward_wait(steward, name, -1, WISH_READY))
         return false;
-    printf("%s, process %lld, is ready.\n", name, (long long)pid_of(steward, name));
+    printf("%s, process %lld, is ready.\n", name, (long long)steward_pid(steward, name));
     return true;
 }
 

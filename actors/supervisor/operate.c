@@ -12,7 +12,8 @@
 
 enum {
     ARENA_BYTES = 32 << 20, // of which only what is used costs memory
-    LOOK_MS = 20,
+    LOOK_MS = 50, // each look asks every process
+    SETTLE_MS = 1000,
     // The drain, pressing, a start from cold by a build with sanitizers.
     WAIT_MS = DRAIN_MS + START_SILENT_MS + 10000,
     SENTENCE_BYTES = 2048,
@@ -76,6 +77,11 @@ bool steward_look(struct steward *steward) {
     look_at_links(steward);
     look_at_brokers(steward);
     return true;
+}
+
+int64_t steward_pid(const struct steward *steward, const char *name) {
+    const struct process_view *process = system_view_find(&steward->view, text_of(name));
+    return process == NULL ? 0 : process->pid;
 }
 
 // --- orders --------------------------------------------------------------------------------------
@@ -146,9 +152,13 @@ static bool fail_late(const struct steward *steward, const char *name, struct te
     return false;
 }
 
+static void sleep_ms(long milliseconds) {
+    const struct timespec pause = {milliseconds / 1000, milliseconds % 1000 * 1000000};
+    (void)nanosleep(&pause, NULL); // a signal only makes it shorter
+}
+
 bool steward_wait(struct steward *steward, const char *name, int64_t old_pid,
                   enum steward_wish wish) {
-    const struct timespec pause = {0, LOOK_MS * 1000000};
     uint64_t until_us = clock_monotonic_us() + WAIT_MS * 1000ULL;
     for (;;) {
         if (!steward_look(steward))
@@ -160,6 +170,18 @@ bool steward_wait(struct steward *steward, const char *name, int64_t old_pid,
             return true;
         if (clock_monotonic_us() > until_us || is_failing(steward, name))
             return fail_late(steward, name, missing);
-        (void)nanosleep(&pause, NULL); // a signal only makes it shorter
+        sleep_ms(LOOK_MS);
     }
+}
+
+bool steward_settle(struct steward *steward, const char *name, enum steward_wish wish) {
+    int64_t pid = steward_pid(steward, name);
+    sleep_ms(SETTLE_MS);
+    if (!steward_wait(steward, name, -1, wish))
+        return false;
+    if (steward_pid(steward, name) == pid)
+        return true;
+    return fail_late(steward, name,
+                     arena_format(&steward->arena, "process %lld ended soon after it was ready",
+                                  (long long)pid));
 }

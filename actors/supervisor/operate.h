@@ -18,6 +18,9 @@ void steward_close(struct steward *steward);
 // supervisor that answers.
 MUST_USE bool steward_look(struct steward *steward);
 
+// Of the process of that name at the latest look; 0: there is none.
+int64_t steward_pid(const struct steward *steward, const char *name);
+
 // "drain query-1". False after its sentence. ret_pid: of the process that was asked, or 0.
 MUST_USE bool steward_order(struct steward *steward, const char *order, int64_t *ret_pid);
 
@@ -26,3 +29,8 @@ MUST_USE bool steward_order(struct steward *steward, const char *order, int64_t 
 enum steward_wish { WISH_DOWN, WISH_READY, WISH_ALL_READY };
 MUST_USE bool steward_wait(struct steward *steward, const char *name, int64_t old_pid,
                            enum steward_wish wish);
+
+// Then a moment more, so that what a new process still has to do (connections, plans, caches,
+// clients that come back) is over before the next one begins. False after a sentence: it ended
+// meanwhile, and others like it would, too.
+MUST_USE bool steward_settle(struct steward *steward, const char *name, enum steward_wish wish);

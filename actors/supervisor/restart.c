@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `valorize restart --rolling`: one process after another makes room for a new one, brokers first,
 // then actors, then edges. The next leaves when everything is as it was before the last one left,
-// so that there is always somebody who serves. A class, but for brokers, has one more for that
-// time.
+// and has been so for a moment, so that there is always somebody who serves and no two beginnings
+// come together. A class, but for brokers, has one more for that time.
 #include "clock.h"
 #include "command.h"
 #include "limits.h"
@@ -77,7 +77,8 @@ static bool renew(struct steward *steward, const char *name) {
         !steward_wait(steward, name, pid, WISH_ALL_READY))
         return false;
     printf("ready again after %.2f s\n", (double)(clock_monotonic_us() - begun_us) / 1e6);
-    return true;
+    fflush(stdout);
+    return steward_settle(steward, name, WISH_ALL_READY);
 }
 
 // All of the class of the name at this place, which is its first.
@@ -99,9 +100,11 @@ static bool renew_class(struct steward *steward, const struct names *names, uint
     printf("  %-16s for the time of %.*s\n", further, (int)class_length(name), name);
     return order(steward, "start", further, "", &pid) &&
            steward_wait(steward, further, -1, WISH_ALL_READY) &&
+           steward_settle(steward, further, WISH_ALL_READY) &&
            renew_members(steward, names, first) &&
            order(steward, "drain", further, " stay", &pid) &&
-           steward_wait(steward, further, pid, WISH_DOWN);
+           steward_wait(steward, further, pid, WISH_DOWN) &&
+           steward_settle(steward, further, WISH_DOWN);
 }
 
 // False after a sentence: restarting would be noticed.
