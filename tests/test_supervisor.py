@@ -273,6 +273,37 @@ def test_an_edge_without_a_class_of_actors_is_not_ready(private_system, kind):
     until(system.all_ready, 5 * SLACK, "all are ready")
 
 
+def session_nice(pid):
+    """Of the session in which the kernel shares a core; None: it does not do that."""
+    try:
+        return int(pathlib.Path(f"/proc/{pid}/autogroup").read_text().split()[-1])
+    except FileNotFoundError:
+        return None
+
+
+def test_who_works_gives_way_to_who_takes_in(private_system):
+    """Among processes and among sessions, in those of new connections, too."""
+    system = private_system
+    until(system.all_ready, 5 * SLACK, "all are ready")
+    pids = all_pids(system)
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    nice = {name: os.getpriority(os.PRIO_PROCESS, pid) - own for name, pid in pids.items()}
+    front = {nice[name] for name in ("broker-1", "http-1", "redis")}
+    actors = {nice[name] for name in ("query-1", "command-1")}
+    assert front == {0} and min(actors) > 0 and nice["postgres"] >= max(actors)
+    with subprocess.Popen(["psql", system.state()["database_url"], "-XAtqc",
+                           "SELECT pg_sleep(60)"]) as held:
+        until(lambda: len(system.sql("SELECT pid FROM pg_stat_activity WHERE query LIKE "
+                                     "'%pg_sleep(60)%' AND pid <> pg_backend_pid()")) == 1,
+              5 * SLACK, "it works")
+        backends = [int(row[0]) for row in system.sql(
+            "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()")]
+        until(lambda: all(session_nice(pid) != 0 for pid in backends),
+              20 * SLACK, "their sessions give way")
+        held.terminate()
+    assert session_nice(pids["http-1"]) in (0, None)
+
+
 def test_a_postgres_that_makes_no_session_is_alive(private_system):
     """For longer than a silent one lives. Nor does asking it fill its log."""
     system = private_system

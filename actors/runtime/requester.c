@@ -7,7 +7,8 @@
 
 enum {
     NO_BROKER = 0xff,
-    READS_APART = 256, // a broker with so many more unanswered reads is busier than another
+    READS_APART = 1024, // a broker with so many more unanswered reads is busier than another; a
+                        // flood is refused before, by the one that has measured it
 };
 
 static void requester_fill_beat(void *owner, uint32_t broker, struct beat *beat) {

@@ -3,6 +3,7 @@
 
 #include "digest.h"
 #include "json.h"
+#include "precedence.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -61,6 +62,12 @@ static const struct child_kind process_kind = {
 
 bool fleet_is_ours(const struct child *child) {
     return child->options.kind == &process_kind;
+}
+
+int fleet_nice(const struct child *child) {
+    if (child->options.kind == &postgres_kind)
+        return DATABASE_NICE;
+    return fleet_is_ours(child) && child->options.stage == STAGE_ACTORS ? ACTOR_NICE : 0;
 }
 
 // --- our own processes: how they are started ----------------------------------------------------
@@ -181,6 +188,7 @@ static void describe_process(struct supervisor *supervisor, const struct child *
 void fleet_describe(void *context, const struct child *child, struct program *program) {
     struct supervisor *supervisor = context;
     arena_reset(&supervisor->scratch);
+    program->nice = fleet_nice(child);
     if (child->options.kind == &postgres_kind)
         postgres_describe(&supervisor->postgres, program);
     else if (child->options.kind == &redis_kind)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "program.h"
 
+#include "precedence.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -88,6 +90,7 @@ pid_t program_start(const struct program *program, int output) {
     if (child != 0)
         return child;
     (void)setsid(); // fails only for a group's leader, which a fresh child is not
+    precedence_lower_own(program->nice);
     become(program, output);
 }
 

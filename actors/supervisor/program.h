@@ -22,6 +22,7 @@ struct program { // zero-initialized; strings are borrowed
     int variable_count;
     int passed; // a descriptor it inherits under the same number, or -1
     const char *input; // a file; NULL: nothing
+    int nice; // how far it gives way to others; 0: not at all
     struct identity identity;
 };
 

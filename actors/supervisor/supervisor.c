@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "log.h"
 #include "log_file.h"
+#include "precedence.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { HOUSEKEEPING_US = 1000000, SCRATCH_BYTES = 128 << 10 };
+enum { HOUSEKEEPING_US = 1000000, PRECEDENCE_US = 1000000, SCRATCH_BYTES = 128 << 10 };
 
 // --- the end -----------------------------------------------------------------------------------
 
@@ -123,6 +124,19 @@ static void keep_house(struct timer *timer, uint64_t now_us) {
     loop_timer_set(supervisor->loop, timer, now_us + HOUSEKEEPING_US);
 }
 
+// Backends of PostgreSQL come and go, so all are looked at again.
+static void keep_precedence(struct timer *timer, uint64_t now_us) {
+    struct supervisor *supervisor = CONTAINER_OF(timer, struct supervisor, precedence);
+    bool done = true;
+    for (uint32_t i = 0; done && i < supervisor->child_count; i++) {
+        const struct child *child = &supervisor->children[i];
+        int nice = fleet_nice(child);
+        done = child->pid == 0 || nice == 0 || precedence_lower(child->pid, nice);
+    }
+    loop_timer_set(supervisor->loop, timer,
+                   now_us + (done ? PRECEDENCE_US : PRECEDENCE_AGAIN_MS * 1000));
+}
+
 // --- life --------------------------------------------------------------------------------------
 
 static bool folders_find(struct supervisor *supervisor, char *ret_sentence, size_t size) {
@@ -162,6 +176,7 @@ struct supervisor *supervisor_new(struct loop *loop, const struct up_config *con
     supervisor->drain.run = supervisor_settle;
     start_init(supervisor);
     supervisor->housekeeping.fire = keep_house;
+    supervisor->precedence.fire = keep_precedence;
     arena_init(&supervisor->scratch, SCRATCH_BYTES);
     loop_add_drain(loop, &supervisor->drain);
     if (folders_find(supervisor, ret_sentence, size) && fleet_make(supervisor, ret_sentence, size))
@@ -177,6 +192,7 @@ struct supervisor *supervisor_free(struct supervisor *supervisor) {
     task_cancel(&supervisor->task);
     loop_timer_clear(supervisor->loop, &supervisor->patience);
     loop_timer_clear(supervisor->loop, &supervisor->housekeeping);
+    loop_timer_clear(supervisor->loop, &supervisor->precedence);
     loop_remove_drain(supervisor->loop, &supervisor->drain);
     supervisor->metrics_port = metrics_port_free(supervisor->metrics_port);
     supervisor->admin = admin_free(supervisor->admin);
@@ -211,6 +227,7 @@ int supervisor_run(struct supervisor *supervisor) {
     }
     loop_timer_set(supervisor->loop, &supervisor->housekeeping,
                    loop_now_us(supervisor->loop) + HOUSEKEEPING_US);
+    loop_timer_set(supervisor->loop, &supervisor->precedence, loop_now_us(supervisor->loop) + 1);
     supervisor_turn(supervisor);
     return supervisor->failed ? 1 : 0;
 }

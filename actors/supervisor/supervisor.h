@@ -63,6 +63,7 @@ struct supervisor {
     struct drain drain; // acts on it
     struct timer patience; // of a step that waits for our own processes
     struct timer housekeeping;
+    struct timer precedence; // of workers, which change
     struct task task;
     struct progress progress;
     struct arena scratch; // of one program's description, or one answer
@@ -115,6 +116,9 @@ struct child *fleet_add_extra(struct supervisor *supervisor, const char *name);
 void fleet_describe(void *context, const struct child *child, struct program *program);
 
 bool fleet_is_ours(const struct child *child); // not PostgreSQL or Redis
+
+// How far it gives way to the others, see precedence.h.
+int fleet_nice(const struct child *child);
 
 // The answer to `status` on an admin socket; anything else counts as CHILD_STARTING.
 enum child_state fleet_hear(struct text answer);

@@ -100,9 +100,9 @@ static void flood_run(struct flood *flood, uint8_t tenants, uint32_t each, uint3
 
 static void test_one_floods(void) {
     struct flood *flood = flood_open();
-    flood_run(flood, 1, 5, 75);
-    EXPECT_INTEGER(flood->refused[1], 0); // it might be a burst
-    flood_run(flood, 1, 5, 125);
+    flood_run(flood, 1, 5, 38);
+    EXPECT_INTEGER(flood->refused[1], 0); // nothing is measured yet
+    flood_run(flood, 1, 5, 162);
     EXPECT(inside(flood) >= 90 && inside(flood) <= 120);
     EXPECT_INTEGER(flood->busy, 0); // its own doing, all of it
     struct broker_limit_view view;
@@ -140,8 +140,7 @@ static void test_many_that_ask_little(void) {
 // All that waits of the one that floods is too old to be refused.
 static void test_old_ones_keep_nobody_out(void) {
     struct flood *flood = flood_open();
-    for (uint32_t i = 0; i < 400; i++)
-        flood_ask(flood, 1, 0, 0);
+    flood_run(flood, 1, 4, 36); // not enough to be a flood
     for (uint32_t i = 0; i < 60; i++) // as many come as are answered
         flood_run(flood, 1, 1, 2);
     EXPECT_INTEGER(flood->refused[1], 0);
@@ -156,9 +155,8 @@ static void test_old_ones_keep_nobody_out(void) {
 
 static void test_who_waits_long_is_served(void) {
     struct flood *flood = flood_open();
-    for (uint32_t i = 0; i < 400; i++)
-        flood_ask(flood, 1, 0, 0);
-    flood_run(flood, 0, 0, 110);
+    flood_run(flood, 1, 4, 36); // not enough to be a flood
+    rig_wait(flood->rig, 101);
     for (uint32_t i = 0; i < 600; i++) {
         flood_ask(flood, 2, 0, 0);
         flood_run(flood, 0, 0, i % 3 == 0);
@@ -245,19 +243,25 @@ static void test_a_standstill(void) {
 
 // --- memory ------------------------------------------------------------------------------------
 
-static void ask_with_body(struct rig *rig, uint64_t correlation, uint32_t bytes) {
+static void ask_in_lane(struct rig *rig, uint64_t correlation, uint32_t bytes, uint16_t operation,
+                        uint8_t lane) {
     static char frame[ENVELOPE_BYTES + (64 << 10)];
     const struct envelope envelope = {.version = ENVELOPE_VERSION,
                                       .kind = KIND_REQUEST,
-                                      .flags = FLAG_READ_ONLY,
-                                      .operation = READ,
+                                      .flags = operation == READ ? FLAG_READ_ONLY : 0,
+                                      .operation = operation,
+                                      .lane = lane,
                                       .budget_us = 5000000,
                                       .tenant = {{(uint8_t)correlation, 1}},
                                       .session = EDGE * 10,
                                       .correlation = correlation};
     envelope_write(&envelope, frame);
-    rig->peers[EDGE].asked[0]++;
+    rig->peers[EDGE].asked[lane]++;
     rig_receive(rig, EDGE, (struct text){frame, ENVELOPE_BYTES + bytes});
+}
+
+static void ask_with_body(struct rig *rig, uint64_t correlation, uint32_t bytes) {
+    ask_in_lane(rig, correlation, bytes, READ, LANE_INTERACTIVE);
 }
 
 // A message costs its bytes, rounded, a byte in 64, its record, its place in two tables, and the
@@ -318,6 +322,42 @@ static void test_nobody_goes_in_vain(void) {
     rig_close(rig);
 }
 
+// Reads of one tenant have filled the memory. A command of another one gets a place, a further one
+// of the tenant itself does not.
+static void test_memory_is_shared(void) {
+    enum { OTHER_ACTOR = 12, ONE = 7, OTHER = 9 };
+    struct rig *rig = rig_open_small();
+    rig_actor(rig, OTHER_ACTOR, ROLE_COMMAND, 1);
+    uint64_t turn = 1;
+    for (; !rig_has(rig, EDGE); turn++)
+        ask_with_body(rig, (turn << 8) + ONE, 64 << 10);
+    (void)rig_take_status(rig, EDGE, STATUS_OVER_SHARE);
+    for (uint64_t i = 0; i < 2; i++) // the first is in the actor's hand, the second has to wait
+        ask_in_lane(rig, (turn++ << 8) + OTHER, 64 << 10, WRITE, LANE_COMMAND);
+    const struct sent_frame *refused = rig_take_status(rig, EDGE, STATUS_OVER_SHARE);
+    EXPECT_INTEGER(refused->envelope.correlation & 0xff, ONE);
+    EXPECT_INTEGER(rig->broker->lanes[LANE_COMMAND].queued, 1);
+    ask_with_body(rig, (turn << 8) + ONE, 64 << 10);
+    refused = rig_take_status(rig, EDGE, STATUS_OVER_SHARE);
+    EXPECT_INTEGER(refused->envelope.correlation, (turn << 8) + ONE);
+    EXPECT(!rig_has(rig, EDGE));
+    rig_close(rig);
+}
+
+// What can wait gives way where the memory is full, even if no limit holds.
+static void test_memory_is_of_the_higher_lane(void) {
+    struct rig *rig = rig_open_small();
+    uint64_t turn = 1;
+    for (; !rig_has(rig, EDGE); turn++)
+        ask_in_lane(rig, turn, 64 << 10, READ, LANE_BULK);
+    (void)rig_take_status(rig, EDGE, STATUS_BUSY);
+    ask_with_body(rig, turn, 64 << 10);
+    const struct sent_frame *refused = rig_take_status(rig, EDGE, STATUS_BUSY);
+    EXPECT_INTEGER(refused->envelope.lane, LANE_BULK);
+    EXPECT_INTEGER(rig->broker->lanes[LANE_INTERACTIVE].queued, 1);
+    rig_close(rig);
+}
+
 int main(void) {
     static const struct test tests[] = {
         {"who floods is told so, and who asks little gets in", test_one_floods},
@@ -332,6 +372,8 @@ int main(void) {
         {"a queued message costs at most its bytes and 256", test_a_message_costs_little},
         {"nobody is refused for one that finds no place all the same", test_nobody_goes_in_vain},
         {"the memory of the queues is what is configured", test_memory_is_limited},
+        {"who fills the memory makes room for others of other actors", test_memory_is_shared},
+        {"the memory is of the higher lane first", test_memory_is_of_the_higher_lane},
     };
     return expect_run(tests, COUNT_OF(tests));
 }

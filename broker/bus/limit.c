@@ -7,6 +7,7 @@ enum { PRESSED_MIN = 2 };
 static void limit_begin(struct limit *limit, uint64_t now_us) {
     limit->began_us = limit->answered_us = now_us;
     limit->arrived = limit->answered = 0;
+    limit->pause_us = 0;
     limit->periods = 0;
     limit->pressed = 0;
     limit->slow = false;
@@ -20,6 +21,14 @@ void limit_arrive(struct limit *limit, bool queue, uint64_t now_us) {
     limit->arrived++;
 }
 
+static uint32_t limit_press(const struct limit *limit) {
+    if (limit->arrived <= limit->answered)
+        return 0;
+    bool steady = limit->pause_us <= LIMIT_STEADY_US;
+    return steady && limit->arrived > LIMIT_GROSS * limit->answered ? PRESSED_MIN
+                                                                    : limit->pressed + 1;
+}
+
 bool limit_answer(struct limit *limit, uint64_t now_us) {
     bool still = now_us - limit->answered_us > LIMIT_STILL_US;
     if (still && !limit->slow) {
@@ -27,6 +36,7 @@ bool limit_answer(struct limit *limit, uint64_t now_us) {
         limit->slow = true;
         return false;
     }
+    limit->pause_us = MAX(limit->pause_us, now_us - limit->answered_us);
     limit->answered_us = now_us;
     limit->answered++;
     uint64_t length_us = now_us - limit->began_us;
@@ -36,8 +46,9 @@ bool limit_answer(struct limit *limit, uint64_t now_us) {
     uint64_t capacity = (uint64_t)limit->answered * LIMIT_TARGET_US / length_us;
     limit->capacities[limit->periods % LIMIT_PERIODS] = (uint32_t)capacity;
     limit->periods++;
-    limit->pressed = limit->arrived > limit->answered ? limit->pressed + 1 : 0;
+    limit->pressed = limit_press(limit);
     limit->arrived = limit->answered = 0;
+    limit->pause_us = 0;
     limit->began_us = now_us;
     return true;
 }

@@ -8,9 +8,11 @@
 // a whole batch is answered, is still the same. The limit follows the best of the last
 // periods: it grows with the first better one, and one bad period lowers nothing. It holds only
 // after two periods in which more came than was answered, until one in which that is not so: a
-// burst, or a backlog that a fault has left behind, drains by itself. Actors that answer nothing
-// for long stand still, which is for heartbeats to judge; those that do so again and again are
-// slow, and each stillness is then a period like others.
+// burst, or a backlog that a fault has left behind, drains by itself. One period is enough where
+// several times as much came as was answered all the while: whoever is not refused in his first
+// 100 ms stays, and what gathers in 100 ms of such a flood is seconds of work. Actors that answer
+// nothing for long stand still, which is for heartbeats to judge; those that do so again and again
+// are slow, and each stillness is then a period like others.
 #pragma once
 #include "contract.h"
 
@@ -18,6 +20,8 @@ enum {
     LIMIT_TARGET_US = 100000,
     LIMIT_PERIOD_US = 40000,
     LIMIT_PERIODS = 8, // remembered
+    LIMIT_GROSS = 4, // times what was answered: a flood ...
+    LIMIT_STEADY_US = 20000, // ... if there was no longer pause between answers
     LIMIT_STILL_US = 250000, // without an answer, once: nothing measured before it counts
 };
 
@@ -25,6 +29,7 @@ struct limit {
     uint64_t began_us; // of the period; 0: nothing ever came
     uint64_t queued_us; // when something waited last
     uint64_t answered_us; // when there was an answer last, or the queue began
+    uint64_t pause_us; // the longest between answers of the period
     bool slow; // nothing was answered for so long before the period or at its end
     uint32_t arrived; // in the period
     uint32_t answered;

@@ -37,10 +37,10 @@ static uint32_t most(const struct scene *scene) {
 static void test_nothing_measured(void) {
     struct scene scene = scene_open();
     EXPECT_INTEGER(most(&scene), UINT32_MAX);
-    run(&scene, 50000, 2000, 79);
+    run(&scene, 7900, 2000, 79);
     EXPECT_INTEGER(most(&scene), UINT32_MAX);
     EXPECT_INTEGER(scene.ended, 1);
-    run(&scene, 50000, 2000, 2);
+    run(&scene, 7900, 2000, 2);
     EXPECT_INTEGER(scene.ended, 2);
     EXPECT(most(&scene) >= 190 && most(&scene) <= 210);
 }
@@ -54,9 +54,28 @@ static void test_enough_capacity(void) {
 
 static void test_a_burst(void) {
     struct scene scene = scene_open();
-    run(&scene, 50000, 2000, 40); // as much as takes a second
+    run(&scene, 7900, 2000, 40); // as much as takes four times as long
     run(&scene, 1000, 2000, 900);
     EXPECT(scene.ended >= 18);
+    EXPECT_INTEGER(most(&scene), UINT32_MAX);
+}
+
+static void test_a_flood(void) {
+    struct scene scene = scene_open();
+    run(&scene, 8200, 2000, 39);
+    EXPECT_INTEGER(most(&scene), UINT32_MAX);
+    run(&scene, 8200, 2000, 2);
+    EXPECT(most(&scene) >= 190 && most(&scene) <= 210);
+}
+
+// So much came while nothing was answered for a moment.
+static void test_a_pause(void) {
+    struct scene scene = scene_open();
+    run(&scene, 1000, 0, 60);
+    run(&scene, 1000, 2000, 30);
+    EXPECT_INTEGER(scene.ended, 1);
+    EXPECT_INTEGER(most(&scene), UINT32_MAX);
+    run(&scene, 1000, 2000, 500);
     EXPECT_INTEGER(most(&scene), UINT32_MAX);
 }
 
@@ -110,7 +129,7 @@ static void test_standstill(void) {
     run(&scene, 20000, 2000, 300);
     run(&scene, 20000, 0, 1500);
     EXPECT(most(&scene) <= 210); // a flood stays one meanwhile
-    run(&scene, 20000, 2000, 75);
+    run(&scene, 20000, 2000, 38);
     EXPECT_INTEGER(most(&scene), UINT32_MAX);
     run(&scene, 20000, 2000, 20);
     EXPECT(most(&scene) <= 210);
@@ -157,6 +176,8 @@ int main(void) {
         {"nothing is refused before there is a measure", test_nothing_measured},
         {"nothing is refused where as much is answered as comes", test_enough_capacity},
         {"a burst is taken whole", test_a_burst},
+        {"a flood is known after one period", test_a_flood},
+        {"a pause is no flood", test_a_pause},
         {"slow actors get a hand and a quarter", test_slow_actors},
         {"the limit grows at once and falls later", test_grows_at_once_and_falls_later},
         {"with the end of a flood the limit is gone", test_flood_ends},

@@ -100,16 +100,35 @@ static bool flow_is_modest(const struct broker *broker, const struct flow *flow)
            schedule->in_flight + even <= schedule_most(broker, flow->schedule);
 }
 
-// One of a lower lane, or of a longer queue in this one, gives way. The newcomer's own flow is
+// One of a lower lane, or of a longer queue in one as high, gives way. The newcomer's own flow is
 // never the one, so it stays where it is. NULL: nobody does.
-static struct request *flow_victim(const struct broker *broker, const struct flow *flow) {
-    uint32_t most = schedule_most(broker, flow->schedule);
+static struct request *flow_victim(const struct broker *broker, const struct flow *flow,
+                                   uint32_t schedule, uint32_t most) {
     uint32_t lower = MAX(flow->lane + 1U, (uint32_t)LANE_TASK);
-    struct request *victim = schedule_victim(broker, flow->schedule, most, lower);
-    const struct flow *longest = flow_longest(&broker->flows, flow->schedule, flow->lane);
-    if (victim == NULL && longest != NULL && longest->rank > flow_rank(flow, flow->queued + 1))
-        victim = flow_newest(broker, longest);
+    struct request *victim = schedule_victim(broker, schedule, most, lower);
+    for (uint32_t lane = 0; victim == NULL && lane < LANE_COUNT; lane++) {
+        if (lane_parts[lane] != lane_parts[flow->lane])
+            continue;
+        const struct flow *longest = flow_longest(&broker->flows, schedule, lane);
+        if (longest != NULL && longest->rank > flow_rank(flow, flow->queued + 1))
+            victim = flow_newest(broker, longest);
+    }
     return victim;
+}
+
+static struct request *own_victim(const struct broker *broker, const struct flow *flow) {
+    return flow_victim(broker, flow, flow->schedule, schedule_most(broker, flow->schedule));
+}
+
+// The memory is full, whosever it is: one of those who have the most of it.
+static struct request *memory_victim(const struct broker *broker, const struct flow *flow) {
+    const struct schedule *schedules = broker->flows.schedules;
+    uint32_t fullest = 0;
+    for (uint32_t i = 1; i < SCHEDULES_MAX; i++) {
+        if (schedules[i].queued_all > schedules[fullest].queued_all)
+            fullest = i;
+    }
+    return flow_victim(broker, flow, fullest, schedules[fullest].queued_all);
 }
 
 static bool request_keep(struct broker *broker, struct request *request, struct text frame) {
@@ -134,7 +153,9 @@ enum status overload_admit(struct broker *broker, const struct flow *flow, struc
     bool room = request->attempt > 0 || schedule_has_room(broker, flow);
     if (!over && room && request_keep(broker, request, frame))
         return STATUS_OK;
-    struct request *victim = over ? NULL : flow_victim(broker, flow);
+    struct request *victim = over ? NULL : own_victim(broker, flow);
+    if (!over && room && victim == NULL)
+        victim = memory_victim(broker, flow);
     if (victim != NULL && request_displace(broker, request, frame, victim))
         return STATUS_OK;
     if (!over && victim == NULL && !room && flow_is_modest(broker, flow) &&
