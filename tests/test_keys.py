@@ -86,6 +86,18 @@ def test_secrets_are_their_owners_alone_and_nothing_is_overwritten(system):
                       if path.is_file()}
 
 
+def test_a_role_without_a_free_number_is_told_what_to_remove(copied, system):
+    for number in range(1, 1000):
+        (copied / f"public/task.{number}").touch()
+    before = (copied / "secret/task").read_bytes()
+    ended = subprocess.run([PROGRAM, "keys", "--rotate", "task"], text=True, timeout=60,
+                           env={**system.environment, "VALORIZE_KEYS": str(copied)},
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert ended.returncode == 1, ended.stdout
+    assert f"{copied}/public" in ended.stdout and "Remove" in ended.stdout, ended.stdout
+    assert (copied / "secret/task").read_bytes() == before
+
+
 @pytest.mark.parametrize("endpoint", ["tcp://0.0.0.0:7701", "tcp://*:7701", "tcp://10.9.8.7:7701",
                                       "tcp://[::]:7701", "tcp://broker.example:7701"])
 def test_what_leaves_the_machine_needs_keys(system, endpoint):

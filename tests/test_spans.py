@@ -378,6 +378,8 @@ def test_https_with_an_own_certificate(edge, tmp_path):
 
 @pytest.mark.parametrize("name, value", [
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "me:Zm9v@localhost:4318"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "https:///v1"),
     ("OTEL_EXPORTER_OTLP_HEADERS", "no-value"),
     ("OTEL_EXPORTER_OTLP_HEADERS", "a=%0d%0aX: y"),
     ("OTEL_RESOURCE_ATTRIBUTES", "=x"),
@@ -391,4 +393,5 @@ def test_settings_that_make_no_sense_are_refused(tmp_path, name, value):
                            timeout=20, env={"VALORIZE_DATA": str(tmp_path),
                                             "VALORIZE_HTTP_PORT": "0", **settings})
     assert ended.returncode != 0 and name in ended.stderr and "must be" in ended.stderr
-    assert value not in ended.stderr, "it may hold a password"
+    said = ended.stderr.replace("the http:// or https:// address", "")
+    assert value not in said, "it may hold a password"

@@ -90,7 +90,8 @@ enum {
     SPANS_PAUSE_MS_MAX = 30000,
     SPANS_FLUSH_MS = 1000, // an edge that ends waits so long for the collector
     NOTABLE_SLOW_MS = 1000, // an answer that takes so long has a line in the log
-    NOTABLE_LINES_MAX = 20, // of an edge's log a second, about requests; then they are counted
+    NOTABLE_LINES_MAX = 20, // of an edge's log a second, about refusals and again about others;
+                            // then they are counted
     RATE_LIMIT_MAX = 10000000, // requests a minute; more in VALORIZE_RATE_LIMIT: refuse to start
     RATE_TOKENS_MAX = 65536, // tokens an edge counts; then the quietest of its set begins anew
     RATE_EXCHANGE_MS = 250, // between what an edge tells Redis; Redis silent for so long: given up

@@ -51,3 +51,10 @@ static inline bool text_equal(struct text a, struct text b) {
 static inline bool uuid_equal(struct uuid a, struct uuid b) {
     return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
 }
+
+// Which of `count` places, by the random tail of a UUIDv7.
+static inline uint32_t uuid_place(struct uuid id, uint32_t count) {
+    uint32_t tail;
+    memcpy(&tail, id.bytes + sizeof id.bytes - sizeof tail, sizeof tail);
+    return tail % count;
+}

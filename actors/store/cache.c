@@ -6,6 +6,7 @@
 
 #include "bypass.h"
 #include "bytes.h"
+#include "chance.h"
 #include "format.h"
 #include "owed.h"
 #include "redis.h"
@@ -72,13 +73,6 @@ struct cache {
 };
 
 // --- requests ------------------------------------------------------------------------------------
-
-static uint64_t cache_chance(struct cache *cache) { // splitmix64
-    uint64_t z = cache->random += UINT64_C(0x9E3779B97F4A7C15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return z ^ (z >> 31);
-}
 
 static struct request *request_take(struct cache *cache, enum request_kind kind, uint32_t tag) {
     ASSERT(cache->free_count > 0);
@@ -285,7 +279,7 @@ static void request_fail(struct cache *cache, struct request *request,
 
 static void read_draw_token(struct cache *cache, struct request *request) {
     char key[KEY_BYTES_MAX];
-    bytes_put_u64(request->token, cache_chance(cache));
+    bytes_put_u64(request->token, chance_next(&cache->random));
     request->kind = REQUEST_TOKEN;
     struct redis_command command = {.count = 0};
     redis_argument(&command, TEXT("SET"));

@@ -130,7 +130,14 @@ static int rotate(const char *folder, const char *name) {
         return command_refuse("keys", "--rotate takes a role: broker, edge, query, command, task "
                                       "or bridge.");
     int serial = serial_free(folder, role);
-    if (serial == SERIAL_MAX || !pair_make(folder, role, serial, path))
+    if (serial == SERIAL_MAX) {
+        char sentence[SENTENCE_BYTES];
+        (void)snprintf(sentence, sizeof sentence,
+                       "%s/public has no free number for %s. Remove keys that nobody uses.", folder,
+                       name); // fits
+        return command_fail("keys", sentence);
+    }
+    if (!pair_make(folder, role, serial, path))
         return fail(path);
     printf("There is a new pair of %s. In this order:\n\n"
            "  1. copy public/%s.%d to %s; it is read at once\n"

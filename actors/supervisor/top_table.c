@@ -140,7 +140,7 @@ static int64_t refused_before(const struct top_look *look, const struct top_limi
     return limit->refused;
 }
 
-// Nothing where nothing ever waited.
+// Nothing where no request ever came.
 static void write_limits(struct sheet *sheet, const struct top_look *before,
                          const struct top_look *now) {
     if (now->view.limit_count > 0)

@@ -168,10 +168,14 @@ static void test_paused(void) {
 #define LIMIT(name, most, refused) \
     "{\"name\":\"" name "\",\"queued\":5,\"in_flight\":6,\"most\":" most ",\"refused\":" refused "}"
 
+#define LIMITS(query, first, second) "{\"limits\":[" query "," first "," second "],"
+
 static void test_limits(void) {
     static const char earlier[] = "{\"limits\":[" LIMIT("query", "0", "10") "],";
-    static const char later[] =
-        "{\"limits\":[" LIMIT("query", "128", "50") "," LIMIT("command-1", "0", "3") "],";
+    static const char later[] = LIMITS(LIMIT("query", "128", "50"), LIMIT("command-1", "0", "3"),
+                                       LIMIT("command-2", "40", "4"));
+    static const char others[] = LIMITS(LIMIT("query", "0", "10"), LIMIT("command-1", "30", "0"),
+                                        LIMIT("command-2", "2", "0"));
     char one[4096], two[4096], three[4096]; // texts stay in them
     looks_make();
     expect_line("limit of", "no such line");
@@ -181,11 +185,12 @@ static void test_limits(void) {
     look_finish(&before, 1000000);
     (void)snprintf(two, sizeof two, "%s%s", later, first_now + 1);
     look_add(&now, "broker-1", two);
-    (void)snprintf(three, sizeof three, "%s%s", earlier, second_now + 1);
+    (void)snprintf(three, sizeof three, "%s%s", others, second_now + 1);
     look_add(&now, "broker-2", three);
     look_finish(&now, 3000000);
-    expect_line("query ", "query 25 10 12 128");
-    expect_line("command-1", "command-1 0 5 6 -");
+    expect_line("query ", "query 25 10 12 -"); // the second broker takes as many as come
+    expect_line("command-1", "command-1 0 10 12 -");
+    expect_line("command-2", "command-2 0 10 12 42");
 }
 
 static void test_tenants_and_drops(void) {

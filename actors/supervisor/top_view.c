@@ -113,13 +113,16 @@ static void add_limit(struct top_view *view, const struct top_limit *limit) {
         i++;
     if (i == TOP_LIMITS_MAX)
         return;
-    if (i == view->limit_count)
-        view->limits[view->limit_count++] = (struct top_limit){.name = limit->name};
     struct top_limit *sum = &view->limits[i];
+    if (i == view->limit_count) {
+        view->limits[view->limit_count++] = *limit;
+        return;
+    }
     sum->queued += limit->queued;
     sum->in_flight += limit->in_flight;
     sum->refused += limit->refused;
-    sum->most += limit->most;
+    // One broker that lets in as many as come leaves no limit of all.
+    sum->most = sum->most == 0 || limit->most == 0 ? 0 : sum->most + limit->most;
 }
 
 static void add_cause(struct top_view *view, const struct top_cause *cause) {

@@ -198,7 +198,7 @@ static void limit_labels(const struct broker_limit_view *limit,
                    limit->number); // fits
 }
 
-// Sets of actors that never had a queue are left out.
+// Sets of actors that no request ever came for are left out.
 static void metrics_limits(const struct broker *broker, struct metrics *metrics) {
     struct broker_limit_view limit;
     char labels[LIMIT_LABELS_BYTES];

@@ -2,12 +2,10 @@
 // Chance, the queue of things to come (a heap by time, then by order of planning), and the run.
 #include "simulation.h"
 
+#include "chance.h"
+
 uint32_t chance(struct world *world, uint32_t below) {
-    world->chance += 0x9e3779b97f4a7c15ULL;
-    uint64_t mixed = world->chance;
-    mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9ULL;
-    mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111ebULL;
-    return (uint32_t)((mixed ^ mixed >> 31) >> 32) % below;
+    return (uint32_t)(chance_next(&world->chance) >> 32) % below;
 }
 
 bool chance_percent(struct world *world, uint32_t percent) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collector.h"
 
+#include "chance.h"
 #include "format.h"
 #include "http_client.h"
 #include "limits.h"
@@ -122,7 +123,7 @@ static bool is_worth_another_attempt(const struct http_reply *reply) {
 // Twice as long each time, a quarter of it by chance; or what the collector asks for.
 static uint64_t pause_ms(struct collector *collector, const struct http_reply *reply) {
     uint64_t ms = (uint64_t)SPANS_PAUSE_MS_MIN << (collector->attempts - 1);
-    ms += random_next(&collector->random) % (ms / 4);
+    ms += chance_next(&collector->random) % (ms / 4);
     ms = MAX(ms, reply->retry_after_s * UINT64_C(1000));
     return MIN(ms, SPANS_PAUSE_MS_MAX);
 }
@@ -233,7 +234,10 @@ static bool refuse(const char *name, const char *wanted) {
 static bool read_endpoint(struct collector *collector) {
     const char *endpoint = collector->options.config->endpoint;
     size_t length = strlen(endpoint);
-    if (strncmp(endpoint, "http://", 7) != 0 && strncmp(endpoint, "https://", 8) != 0)
+    const char *host = strncmp(endpoint, "http://", 7) == 0    ? endpoint + 7
+                       : strncmp(endpoint, "https://", 8) == 0 ? endpoint + 8
+                                                               : "";
+    if (*host == '\0' || *host == '/')
         return refuse("OTEL_EXPORTER_OTLP_ENDPOINT",
                       "the http:// or https:// address of a collector");
     while (endpoint[length - 1] == '/')

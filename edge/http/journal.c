@@ -6,11 +6,15 @@
 #include "log.h"
 #include "timing.h"
 
+struct budget {
+    uint64_t second; // of the lines counted in `lines`
+    uint32_t lines;
+};
+
 struct journal {
     struct journal_options options;
     struct traffic *traffic;
-    uint64_t second; // of the lines counted in `lines`
-    uint32_t lines;
+    struct budget refusals, others;
     uint64_t lines_left_out;
 };
 
@@ -47,17 +51,21 @@ static const char *why_notable(const struct ended *ended) {
     return NULL;
 }
 
-static bool line_is_allowed(struct journal *journal, uint64_t now_us) {
-    uint64_t second = now_us / 1000000;
-    if (second != journal->second) {
-        journal->second = second;
-        journal->lines = 0;
-    }
-    if (journal->lines == NOTABLE_LINES_MAX) {
+// Nothing was begun. In an overload there are thousands a second, each like the one before.
+static bool is_refusal(enum status status) {
+    return status == STATUS_BUSY || status == STATUS_QUARANTINED || status == STATUS_UNAVAILABLE;
+}
+
+static bool line_is_allowed(struct journal *journal, const struct ended *ended) {
+    struct budget *budget = is_refusal(ended->status) ? &journal->refusals : &journal->others;
+    uint64_t second = ended->now_us / 1000000;
+    if (second != budget->second)
+        *budget = (struct budget){.second = second};
+    if (budget->lines == NOTABLE_LINES_MAX) {
         journal->lines_left_out++;
         return false;
     }
-    journal->lines++;
+    budget->lines++;
     return true;
 }
 
@@ -83,7 +91,7 @@ void journal_add(struct journal *journal, const struct ended *ended) {
     if (journal->options.collector != NULL)
         collector_add(journal->options.collector, ended);
     const char *notable = why_notable(ended);
-    if (notable != NULL && line_is_allowed(journal, ended->now_us))
+    if (notable != NULL && line_is_allowed(journal, ended))
         line_write(ended, LOG_INFO, notable);
     else if (journal->options.every_request)
         line_write(ended, LOG_DEBUG, "A request was answered.");

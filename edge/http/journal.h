@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is kept of requests that have ended: all are counted (traffic.h); those an operator will be
 // asked about (they failed, were slow or had to be sent again) have a line in the log each, at most
-// NOTABLE_LINES_MAX a second; the sampled ones go to the collector.
+// NOTABLE_LINES_MAX a second, and as many again of those that were refused before anything was
+// begun; the sampled ones go to the collector.
 #pragma once
 #include "collector.h"
 #include "traffic.h"

@@ -103,6 +103,21 @@ static void test_bounded(void) {
     arena_deinit(&arena);
 }
 
+static void test_refusals_apart(void) {
+    static const enum status refusals[] = {STATUS_BUSY, STATUS_QUARANTINED, STATUS_UNAVAILABLE};
+    log_init("http-1", LOG_INFO);
+    for (size_t i = 0; i < COUNT_OF(refusals); i++) {
+        journal_begin(false);
+        end(&operation, refusals[i], 130, 1, NOTABLE_LINES_MAX + 2);
+        EXPECT_INTEGER(lines(), NOTABLE_LINES_MAX);
+        end(&operation, STATUS_INTERNAL, 130, 1, 1);
+        EXPECT_INTEGER(lines(), 1);
+        end(&operation, STATUS_LOST, 130, 1, NOTABLE_LINES_MAX);
+        EXPECT_INTEGER(lines(), NOTABLE_LINES_MAX - 1);
+        journal_free(journal);
+    }
+}
+
 static void test_every_request(void) {
     log_init("http-1", LOG_DEBUG);
     journal_begin(true);
@@ -116,6 +131,7 @@ int main(void) {
     static const struct test tests[] = {
         {"a request that failed, was slow or was sent again has a line", test_notable},
         {"in a flood of them only some have, and the others are counted", test_bounded},
+        {"a flood of refusals takes no line from what else failed", test_refusals_apart},
         {"who wants all of them gets all of them", test_every_request},
     };
     return expect_run(tests, COUNT_OF(tests));

@@ -72,9 +72,7 @@ void rate_explain(const struct rate_table *table, const struct rate_verdict *ver
 // --- counting ------------------------------------------------------------------------------------
 
 static struct entry *entry_find(struct rate_table *table, struct uuid token) {
-    uint32_t random; // the tail of a UUIDv7
-    memcpy(&random, token.bytes + sizeof token.bytes - sizeof random, sizeof random);
-    struct entry *set = table->entries + (size_t)(random % SETS) * WAYS;
+    struct entry *set = table->entries + (size_t)uuid_place(token, SETS) * WAYS;
     struct entry *quietest = set;
     for (uint32_t i = 0; i < WAYS; i++) {
         if (set[i].window != 0 && uuid_equal(set[i].token, token))

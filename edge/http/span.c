@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "span.h"
 
+#include "chance.h"
+
 static const char *method_known(struct text method) {
     static const char *const methods[] = {"GET",    "HEAD",    "POST",    "PUT",  "PATCH",
                                           "DELETE", "OPTIONS", "CONNECT", "TRACE"};
@@ -55,7 +57,7 @@ struct builder {
 static void span_add(struct builder *builder, const struct span *parent, enum span_station station,
                      uint64_t before_us, uint64_t length_us) {
     struct span *span = &builder->spans[builder->count++];
-    uint64_t id = random_next(&builder->ids);
+    uint64_t id = chance_next(&builder->ids);
     *span = (struct span){.station = station, .trip = parent->trip};
     memcpy(span->id, &id, sizeof id);
     memcpy(span->parent, parent->id, sizeof span->parent);

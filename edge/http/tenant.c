@@ -55,13 +55,6 @@ bool token_parse(struct text authorization, struct token *ret_token) {
     return true;
 }
 
-// The random tail of a UUIDv7.
-static uint32_t token_slot(struct uuid id, uint32_t count) {
-    uint32_t slot;
-    memcpy(&slot, id.bytes + sizeof id.bytes - sizeof slot, sizeof slot);
-    return slot % count;
-}
-
 // Ids may be an attacker's who looks for long chains; hashes of secrets can only be tried out.
 static uint32_t token_bucket(const struct token *token) {
     uint32_t bucket;
@@ -76,7 +69,7 @@ static bool token_equal(const struct token *a, const struct token *b) {
 
 static struct entry *entries_find(const struct entries *entries, const struct token *token,
                                   uint64_t now_us) {
-    struct entry *set = entries->entries + (size_t)token_slot(token->id, entries->sets) * WAYS;
+    struct entry *set = entries->entries + (size_t)uuid_place(token->id, entries->sets) * WAYS;
     for (uint32_t i = 0; i < WAYS; i++)
         if (set[i].believed_until_us > now_us && token_equal(&set[i].token, token))
             return &set[i];
@@ -85,7 +78,7 @@ static struct entry *entries_find(const struct entries *entries, const struct to
 
 static void entries_put(struct entries *entries, const struct entry *entry) {
     struct entry *set =
-        entries->entries + (size_t)token_slot(entry->token.id, entries->sets) * WAYS;
+        entries->entries + (size_t)uuid_place(entry->token.id, entries->sets) * WAYS;
     struct entry *oldest = set;
     for (uint32_t i = 0; i < WAYS; i++) {
         if (token_equal(&set[i].token, &entry->token)) {
@@ -205,7 +198,7 @@ struct waiter *tenant_lookup_settle(struct tenant_table *table, struct lookup *l
 void tenant_revoke_token(struct tenant_table *table, struct uuid token_id) {
     table->generation++;
     struct entry *set =
-        table->known.entries + (size_t)token_slot(token_id, table->known.sets) * WAYS;
+        table->known.entries + (size_t)uuid_place(token_id, table->known.sets) * WAYS;
     for (uint32_t i = 0; i < WAYS; i++)
         if (uuid_equal(set[i].token.id, token_id))
             set[i].believed_until_us = 0;

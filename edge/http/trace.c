@@ -2,6 +2,7 @@
 #include "trace.h"
 
 #include "bytes.h"
+#include "chance.h"
 #include "format.h"
 
 // 00-<32 hex trace id>-<16 hex span id>-<2 hex flags>
@@ -16,15 +17,8 @@ enum {
     FLAG_SAMPLED = 1,
 };
 
-uint64_t random_next(uint64_t *random) {
-    uint64_t z = (*random += 0x9E3779B97F4A7C15u);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return z ^ (z >> 31);
-}
-
 static void random_fill(uint64_t *random, uint8_t *bytes) {
-    uint64_t value = random_next(random);
+    uint64_t value = chance_next(random);
     memcpy(bytes, &value, sizeof value);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // W3C trace context and the request id: continued where the client's is sound, else made. Pure;
-// chance comes from a small generator that its owner seeds: ids need to differ, not to be secret.
+// chance is the owner's (chance.h): ids need to differ, not to be secret.
 #pragma once
 #include "contract.h"
 #include "text.h"
@@ -10,9 +10,6 @@ enum {
     SPAN_ID_BYTES = 8,
     SPAN_ID_AT = TRACE_BYTES - 1 - SPAN_ID_BYTES, // in the envelope's bytes
 };
-
-// SplitMix64: every seed has the full period, so two edges differ from the first number on.
-uint64_t random_next(uint64_t *random);
 
 // Fills trace id, a new span id and the flags. The client's trace id and flags are kept when
 // traceparent is well formed (any version but ff); its span id is the parent, else that is zero.

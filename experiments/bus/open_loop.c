@@ -193,7 +193,7 @@ int main(int argc, char **argv) {
     load.records = fopen(argv[2], "we");
     if (load.records == NULL)
         refuse(argv[2], strerror(errno));
-    load.chance = strtoull(argv[3], NULL, 10) * 2 + 1; // never 0
+    load.chance = strtoull(argv[3], NULL, 10);
     load.requests = calloc(REQUESTS_MAX, sizeof *load.requests);
     load.epoll = epoll_create1(EPOLL_CLOEXEC);
     ASSERT(load.requests != NULL && load.epoll >= 0);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stream.h"
 
+#include "chance.h"
 #include "clock.h"
 
 #include <errno.h>
@@ -30,14 +31,6 @@ static struct request *queue_take(struct queue *queue) {
     struct request *request = queue->first;
     queue->first = request->next;
     return request;
-}
-
-// xorshift64*
-static uint64_t chance_next(uint64_t *state) {
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * 2685821657736338717ULL;
 }
 
 // --- the end of a request ----------------------------------------------------------------------
