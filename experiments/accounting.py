@@ -123,3 +123,11 @@ def busy_ns():
     fields = pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[1:]
     user, nice, system, _idle, _wait, irq, softirq = (int(field) for field in fields[:7])
     return (user + nice + system + irq + softirq) * TICK_NS
+
+
+def others_ns(pids):
+    """CPU time of the whole machine but for these processes, in steps of 10 ms each. Of one that
+    has ended and was not waited for, too."""
+    fields = (pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+              for pid in pids)
+    return busy_ns() - sum(int(each[11]) + int(each[12]) for each in fields) * TICK_NS

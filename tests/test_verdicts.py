@@ -49,3 +49,23 @@ def test_each_miss_of_a_restart_is_said(change, said):
 def test_what_is_dearer_than_it_should_be_is_said(in_flight, figures, said):
     assert program("anchors").missed(in_flight, {name: {"us": us} for name, us in
                                                  figures.items()}) == said
+
+
+@pytest.mark.parametrize("in_flight,figures,said", [
+    (64, {"valorize/1": 2.5, "nats/1": 3.0}, "met"),
+    (64, {"valorize/1": 2.5, "nats-at-once/1": 3.0}, "met"),
+    (1, {"valorize/1": 9.0, "nats/1": 8.0}, "MISSED: nats/1 is cheaper"),
+    (64, {"valorize/1": 2.6, "bare/1": 1.0}, "MISSED: above 2.5 us"),
+    (1, {"valorize/1": 99.0, "bare/1": 1.0}, "not judged: no nats-server beside it"),
+])
+def test_met_is_said_only_where_there_was_a_nats_server(in_flight, figures, said):
+    assert program("anchors").verdict(in_flight, {name: {"us": us} for name, us in
+                                                  figures.items()}) == said
+
+
+@pytest.mark.parametrize("cores,marked", [(0.2, False), (0.21, True)])
+def test_figures_of_a_machine_that_others_use_are_marked(cores, marked):
+    figures = {1: {"valorize/1": {"others_cores": 0.0}, "nats/1": {"others_cores": cores}},
+               64: {"valorize/1": {"others_cores": 0.1}}}
+    said = program("anchors").noise(figures)
+    assert f"{cores:.2f} cores" in said and ("NOT A QUIET MACHINE" in said) == marked

@@ -120,6 +120,7 @@ class Nemesis:
         self.running, self.random = running, random.Random(f"nemesis {seed}")
         self.every, self.build = every, build
         self.blows = []  # [seconds since the beginning, what]
+        self.missed = 0  # strikes at what was just gone
         self.agenda, self.count, self.began = [], 0, 0.0
         self.successors = []  # of killed supervisors: `up --detach`, which ends when all are ready
         self.possible = sorted(ALL - set(without))
@@ -172,10 +173,11 @@ class Nemesis:
             kind = self.random.choice(sorted(kinds))
             name, pid = self.random.choice(kinds[kind])
             if not self.is_of_system(kind, pid):
-                return  # the number is a stranger's already
+                raise ProcessLookupError  # the number is a stranger's already
             said = getattr(self, blow)(kind, name, pid)
         except (OSError, ValueError, IndexError):
-            return  # it is gone
+            self.missed += 1  # it is gone
+            return
         self.blows.append([round(time.monotonic() - self.began, 3), f"{blow} {name}{said}"])
 
     def is_of_system(self, kind, pid):

@@ -11,6 +11,11 @@ is answered, as the API tells them to; meanwhile others read. What is checked:
   unexplained     a balance that the first writes by version, however many, do not add up to, or
                   only with one that was sent after the read's answer
   unanswered      a write that had no 2xx after all its repeats
+  misanswered     an answer that no blow excuses, of a read or of any sending of a write: another
+                  status than 2xx, 429, 503, 504 (what hangs may outlast a request's time) or, of a
+                  write, 409 (one of the same key is under way), or what is no HTTP; a read that
+                  got none while no edge was away; and once all is calm again, a read that has
+                  neither 2xx nor, because its tenant's writes are many, 429
   wrong balances  accounts whose balance or count is not that of their transactions
 
 A million writes are columns of numbers here, never a million objects.
@@ -20,11 +25,14 @@ import bisect
 import itertools
 import uuid
 
-from generator import Stream, text
+from generator import TROUBLES, Stream, text
 
 WRITES, TOTALS, ACCOUNTS = range(3)  # the streams
 REPEATS = 300
-WRONG = ("lost", "doubled", "out_of_order", "stale", "unexplained", "unanswered",
+OVER_SHARE = 429
+EXCUSED = (OVER_SHARE, 503, 504)  # while blows fall
+RUNNING = 409  # to a repeat of a write that is under way, its client's connection being lost
+WRONG = ("lost", "doubled", "out_of_order", "stale", "unexplained", "unanswered", "misanswered",
          "wrong_balances")
 
 
@@ -72,23 +80,39 @@ class Column(array.array):
 class History:
     """What became of the requests, from the records of a load."""
 
-    def __init__(self, records, tenants):
-        """tenants: how many; a record's text says which one it is of."""
+    def __init__(self, records, tenants, away=(), calm=2**64):
+        """tenants: how many; a record's text says which one it is of. away: (from, until) when
+        there may be no edge; calm: reads due from then on must succeed; as records' times."""
+        self.away, self.calm = away, calm
         self.sent, self.ended, self.tenant = Column("Q"), Column("Q"), Column("L")
         self.ids = bytearray()
         self.answered_of = [array.array("Q") for _ in range(tenants)]  # when, in ascending order
         self.totals_of = [(array.array("Q"), array.array("q")) for _ in range(tenants)]
         self.balances_of = [(array.array("Q"), array.array("Q"), array.array("q"))
                             for _ in range(tenants)]
-        self.requests = self.reads = self.repeats = 0
+        self.requests = self.reads = self.repeats = self.misanswered = 0
         for record in records:
             self.requests += 1
+            self.misanswered += not self.is_excused(record)
             if record.stream == WRITES:
                 self.take_write(record)
             elif record.ok:
                 self.take_read(record)
         for answered in self.answered_of:
             answered[:] = array.array("Q", sorted(answered))
+
+    def is_excused(self, record):
+        """Writes have theirs elsewhere: a record has the last answer only."""
+        if record.stream == WRITES or record.ok:
+            return True
+        if record.due >= self.calm:
+            return record.status == OVER_SHARE
+        if record.status in EXCUSED:
+            return True
+        if record.status != 0 or TROUBLES[record.trouble] == "malformed":
+            return False
+        return TROUBLES[record.trouble] == "never sent" or any(
+            begin <= record.ended and record.sent <= end for begin, end in self.away)
 
     def take_write(self, record):
         number = record.number
@@ -189,9 +213,16 @@ class Stored:
                     == identity.replace("-", ""))
 
 
-def judge(plan, history, before, rows, wrong_balances):
+def misanswered(said):
+    """Sendings of writes. said: how often each status and trouble came."""
+    return sum(count for name, count in said.items()
+               if name == "malformed"
+               or name.isdigit() and int(name) // 100 != 2 and int(name) not in (*EXCUSED, RUNNING))
+
+
+def judge(plan, history, before, rows, wrong_balances, said):
     """Counts of all and of what is wrong (WRONG). before: (transactions, balance) of each tenant's
-    account before the load; rows: as Stored takes them."""
+    account before the load; rows: as Stored takes them; said: as misanswered takes it."""
     stored = Stored(rows, plan, history)
     totals, balances = zip(*before)
     stale, unexplained = history.judge_balances(balances, stored.versions)
@@ -205,5 +236,6 @@ def judge(plan, history, before, rows, wrong_balances):
         "stale": history.stale_totals(totals) + stale,
         "unexplained": unexplained,
         "unanswered": len(history.sent) - acknowledged,
+        "misanswered": history.misanswered + misanswered(said),
         "wrong_balances": wrong_balances,
     }
