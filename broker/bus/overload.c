@@ -149,7 +149,8 @@ static bool request_displace(struct broker *broker, struct request *request, str
 enum status overload_admit(struct broker *broker, const struct flow *flow, struct request *request,
                            struct text frame) {
     uint32_t part = flow->tenantless ? TENANTLESS_QUEUE_SHARE : TENANT_QUEUE_SHARE;
-    bool over = flow->queued >= lane_windows[flow->lane] / part;
+    // What was lost elsewhere is bounded by its edge's credit.
+    bool over = request->attempt == 0 && flow->queued >= lane_windows[flow->lane] / part;
     bool room = request->attempt > 0 || schedule_has_room(broker, flow);
     if (!over && room && request_keep(broker, request, frame))
         return STATUS_OK;
