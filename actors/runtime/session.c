@@ -134,7 +134,8 @@ static void end_refused(struct session_end *end, uint64_t now_us) {
     end->refusals++;
     if (keys && key_turn_refused(&end->turn, keys_of_brokers(end->session->options.keys), now_us))
         return;
-    if ((end->refusals & (end->refusals - 1)) != 0) // ever more seldom
+    // One alone is a broker that is just ending; then ever more seldom.
+    if (end->refusals == 1 || (end->refusals & (end->refusals - 1)) != 0)
         return;
     log_line(LOG_WARNING, NULL,
              keys ? "A broker and this process do not accept each other's keys. Compare public/ of "
