@@ -164,6 +164,7 @@ static void peer_receive(struct broker *broker, struct arrival *arrival) {
         peer_apply_change(broker, peer, change);
         return;
     }
+    peer_note_silence(broker, peer);
     if (has_beat)
         peer_receive_beat(broker, peer, &beat);
     peer_receive_kind(broker, arrival);

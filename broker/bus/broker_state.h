@@ -154,6 +154,7 @@ struct broker {
     uint64_t credited; // of these: have credit left
     uint64_t suspected; // slots that have a suspect in hand
     uint64_t closed; // of these: to any further one
+    uint64_t overdue; // slots silent for OVERDUE_MS, as seen by the last tick: get no suspects
     uint64_t operation_actors[OPERATIONS_MAX]; // bits of actors, available or not
     uint8_t operation_group[OPERATIONS_MAX];
     uint64_t deserted_us[OPERATIONS_MAX]; // when its last actor left; 0: it has had none
@@ -195,6 +196,7 @@ void peer_receive_beat(struct broker *broker, struct peer *peer, const struct be
 void peer_receive_drain(struct broker *broker, struct peer *peer);
 void peer_apply_change(struct broker *broker, struct peer *peer, enum link_change change);
 void peer_tick(struct broker *broker, struct peer *peer);
+void peer_note_silence(struct broker *broker, const struct peer *peer); // or its end
 void peer_remove(struct broker *broker, struct peer *peer, enum parting parting);
 uint64_t peer_limit(const struct peer *peer, uint32_t lane); // of an edge
 uint16_t peer_index(const struct broker *broker, const struct peer *peer);

@@ -134,7 +134,7 @@ static void test_an_actor_that_is_overdue(void) {
     rig_edge(rig, 1);
     rig_actor(rig, 11, ROLE_QUERY, 8);
     rig->peers[11].mute = true;
-    rig_wait(rig, OVERDUE_MS);
+    rig_wait(rig, OVERDUE_MS + 25);
     ask_suspect(rig, READ, 1, 1);
     rig_ask(rig, 1, (struct ask){READ, .correlation = 2, .tenant = 2});
     EXPECT_INTEGER(rig_take(rig, 11, KIND_REQUEST)->envelope.correlation, 2);

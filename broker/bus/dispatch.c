@@ -36,21 +36,10 @@ static void edge_answer(struct broker *broker, struct peer *edge, const struct e
     peer_send(broker, edge, (struct text){frame, REPLY_HEAD_BYTES + name.length});
 }
 
-// One that may hang already is no judge: its end would convict whom it never looked at.
-static bool actor_is_overdue(const struct broker *broker, uint32_t slot) {
-    const struct peer *peer = &broker->peers[broker->actors[slot].peer];
-    return broker->now_us >= peer->link.heard_us + OVERDUE_MS * 1000ULL;
-}
-
 uint64_t dispatch_barred(const struct broker *broker, const struct request *request) {
     if (!request->suspect)
         return 0;
-    uint64_t barred = request->grouped ? broker->closed : broker->suspected;
-    for (uint64_t bits = broker->available; bits != 0; bits &= bits - 1) {
-        uint32_t slot = (uint32_t)__builtin_ctzll(bits);
-        barred |= actor_is_overdue(broker, slot) ? 1ULL << slot : 0;
-    }
-    return barred;
+    return broker->overdue | (request->grouped ? broker->closed : broker->suspected);
 }
 
 static void suspect_enter(struct broker *broker, const struct request *request) {
@@ -196,7 +185,7 @@ static void request_send_queued(struct broker *broker, struct request *request, 
 // Of the lists of flows, the last that this actor may be served from.
 static enum flow_list actor_last_list(const struct broker *broker, uint32_t slot) {
     uint64_t bit = 1ULL << slot;
-    if ((broker->closed & bit) != 0 || actor_is_overdue(broker, slot))
+    if (((broker->closed | broker->overdue) & bit) != 0)
         return FLOW_CAPPED;
     return (broker->suspected & bit) != 0 ? FLOW_GROUPED : FLOW_SUSPECT;
 }

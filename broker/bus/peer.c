@@ -90,6 +90,7 @@ static void actor_add(struct broker *broker, struct peer *peer, uint32_t slot,
     broker->flows.schedules[GROUPS_MAX + slot].refused = 0;
     broker->flows.schedules[GROUPS_MAX + slot].limit = (struct limit){0};
     peer->actor = (uint8_t)slot;
+    broker->overdue &= ~bit;
     operations_recount(broker);
     actor_refresh(broker, slot);
 }
@@ -280,10 +281,21 @@ void peer_apply_change(struct broker *broker, struct peer *peer, enum link_chang
     }
 }
 
+// One that may hang already is no judge: its end would convict whom it never looked at.
+void peer_note_silence(struct broker *broker, const struct peer *peer) {
+    if (peer->actor == NO_ACTOR)
+        return;
+    uint64_t bit = 1ULL << peer->actor;
+    bool overdue = broker->now_us >= peer->link.heard_us + OVERDUE_MS * 1000ULL;
+    broker->moved |= overdue ? 0 : broker->overdue & bit;
+    broker->overdue = overdue ? broker->overdue | bit : broker->overdue & ~bit;
+}
+
 void peer_tick(struct broker *broker, struct peer *peer) {
     bool due;
     enum link_change change = link_tick(&peer->link, broker->now_us, &due);
     if (due)
         peer_send_beat(broker, peer, KIND_HEARTBEAT);
     peer_apply_change(broker, peer, change);
+    peer_note_silence(broker, peer);
 }

@@ -77,10 +77,11 @@ static void check_answers(const struct world *world) {
         // Who floods is refused what is too much, and nobody else is.
         bool too_much = history->with_flood &&
                         (history->status == STATUS_BUSY || history->status == STATUS_OVER_SHARE);
-        // Two actors that die at once, unnoticed by some brokers, may use up what attempts there
-        // are.
+        // Actors that die at once, unnoticed by some brokers, may use up what attempts there are,
+        // and the one that is left may have more of a tenant waiting than is its share.
         bool used_up = world->faults.poison &&
-                       (history->status == STATUS_UNAVAILABLE || history->status == STATUS_LOST);
+                       (history->status == STATUS_UNAVAILABLE || history->status == STATUS_LOST ||
+                        history->status == STATUS_OVER_SHARE);
         if (history->poison)
             check_poison(world, i);
         else if (world->faults.gentle && history->status != STATUS_OK && !too_much && !used_up)
